@@ -1,0 +1,5 @@
+/** Where the bytes really live. */
+@NullMarked
+package dev.r3map.backend;
+
+import org.jspecify.annotations.NullMarked;
