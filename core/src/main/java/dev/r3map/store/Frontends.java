@@ -23,7 +23,7 @@ final class Frontends {
 
   void written(long offset, long length, @Nullable Frontend origin) {
     for (Frontend frontend : all) {
-      if (frontend != origin) {
+      if (!frontend.equals(origin)) {
         frontend.written(offset, length);
       }
     }

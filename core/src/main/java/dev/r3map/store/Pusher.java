@@ -11,7 +11,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -46,7 +48,8 @@ final class Pusher implements AutoCloseable {
   private final Semaphore workers;
   private final int requiredChunk;
   private final long timeoutNanos;
-  private final ConcurrentHashMap<Long, ReentrantLock> turns = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Long, CompletableFuture<@Nullable Void>> turns =
+      new ConcurrentHashMap<>();
 
   /** What the remote has taken since its last sync, by chunk. */
   private final ConcurrentHashMap<Long, List<BlockSet.Bits>> unsynced = new ConcurrentHashMap<>();
@@ -149,7 +152,7 @@ final class Pusher implements AutoCloseable {
     return List.copyOf(found);
   }
 
-  private void addDirty(TreeSet<Long> found) {
+  private void addDirty(Set<Long> found) {
     BlockSet dirty = store.dirty();
     Chunks chunks = store.chunks();
     if (dirty.cardinality() == 0) {
@@ -211,7 +214,7 @@ final class Pusher implements AutoCloseable {
   }
 
   private void push(long chunk) throws IOException {
-    ReentrantLock turn = takeTurn(chunk);
+    CompletableFuture<@Nullable Void> turn = takeTurn(chunk);
     try {
       BlockSet.Bits bits =
           store.dirty().drain(store.chunks().firstBlock(chunk), store.chunks().endBlock(chunk));
@@ -232,20 +235,18 @@ final class Pusher implements AutoCloseable {
   }
 
   /** Waits until nobody else pushes the chunk. */
-  private ReentrantLock takeTurn(long chunk) {
-    while (true) {
-      ReentrantLock turn = turns.computeIfAbsent(chunk, c -> new ReentrantLock());
-      turn.lock();
-      if (turns.get(chunk) == turn) {
-        return turn;
-      }
-      turn.unlock();
+  private CompletableFuture<@Nullable Void> takeTurn(long chunk) {
+    CompletableFuture<@Nullable Void> mine = new CompletableFuture<>();
+    for (CompletableFuture<@Nullable Void> other;
+        (other = turns.putIfAbsent(chunk, mine)) != null; ) {
+      other.join();
     }
+    return mine;
   }
 
-  private void giveUpTurn(long chunk, ReentrantLock turn) {
-    turns.remove(chunk, turn);
-    turn.unlock();
+  private void giveUpTurn(long chunk, CompletableFuture<@Nullable Void> mine) {
+    turns.remove(chunk, mine);
+    mine.complete(null);
   }
 
   private void write(long chunk, BlockSet.Bits bits) throws IOException {
