@@ -660,6 +660,7 @@ public abstract class BackendConformance {
             }
           } catch (IOException e) {
             // As it must be; anything else fails the test.
+          } finally {
             called.countDown();
           }
         });
