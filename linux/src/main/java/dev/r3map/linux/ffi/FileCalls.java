@@ -13,7 +13,8 @@ import java.nio.file.Path;
 
 /**
  * Files: open(2), close(2), pread(2), pwrite(2), ftruncate(2), fallocate(2), lseek(2),
- * fdatasync(2), sync_file_range(2); constants of {@code asm-generic/fcntl.h} and {@code linux/falloc.h}.
+ * fdatasync(2), sync_file_range(2); constants of {@code asm-generic/fcntl.h} and {@code
+ * linux/falloc.h}.
  */
 @SuppressWarnings("restricted")
 public final class FileCalls {
@@ -67,11 +68,10 @@ public final class FileCalls {
   /** Opens a file; the descriptor does not survive an exec. */
   public static int open(Path path, int flags, int mode) throws IOException {
     long fd =
-        Native.retry(
-            (errno, arena) ->
-                (int)
-                    OPEN.invokeExact(
-                        errno, arena.allocateFrom(path.toString()), flags | O_CLOEXEC, mode));
+        Native.retry((errno, arena) ->
+            (int)
+                OPEN.invokeExact(
+                    errno, arena.allocateFrom(path.toString()), flags | O_CLOEXEC, mode));
     return (int) Native.orThrow(fd, "open " + path);
   }
 
@@ -143,9 +143,8 @@ public final class FileCalls {
   /** Returns when the dirty pages of a file were handed to its file system. */
   public static void writeBack(int fd) throws IOException {
     long result =
-        Native.call(
-            (errno, arena) ->
-                (int) SYNC_FILE_RANGE.invokeExact(errno, fd, 0L, 0L, SYNC_FILE_RANGE_ALL));
+        Native.call((errno, arena) ->
+            (int) SYNC_FILE_RANGE.invokeExact(errno, fd, 0L, 0L, SYNC_FILE_RANGE_ALL));
     Native.orThrow(result, "write dirty pages back");
   }
 

@@ -37,9 +37,8 @@ public final class MemoryCalls {
   /** Makes an empty memory file; {@code name} shows in {@code /proc/PID/fd}. */
   public static int memfdCreate(String name) throws IOException {
     long fd =
-        Native.call(
-            (errno, arena) ->
-                (int) MEMFD_CREATE.invokeExact(errno, arena.allocateFrom(name), MFD_CLOEXEC));
+        Native.call((errno, arena) ->
+            (int) MEMFD_CREATE.invokeExact(errno, arena.allocateFrom(name), MFD_CLOEXEC));
     return (int) Native.orThrow(fd, "create a memory file");
   }
 
@@ -62,9 +61,8 @@ public final class MemoryCalls {
   /** Ends a mapping. Looking at it afterwards crashes the JVM: nobody may. */
   public static void unmap(MemorySegment mapping) {
     long result =
-        Native.call(
-            (errno, arena) ->
-                (int) MUNMAP.invokeExact(errno, mapping.address(), mapping.byteSize()));
+        Native.call((errno, arena) ->
+            (int) MUNMAP.invokeExact(errno, mapping.address(), mapping.byteSize()));
     if (result < 0) {
       throw new IllegalArgumentException("munmap: " + Errno.text((int) -result));
     }
@@ -74,8 +72,7 @@ public final class MemoryCalls {
       throws IOException {
     long address =
         Native.call(
-            (errno, arena) ->
-                (long) MMAP.invokeExact(errno, 0L, size, protection, flags, fd, 0L));
+            (errno, arena) -> (long) MMAP.invokeExact(errno, 0L, size, protection, flags, fd, 0L));
     Native.orThrow(address, "map memory (size=" + size + ")");
     return MemorySegment.ofAddress(address).reinterpret(size);
   }

@@ -14,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Links C functions so that {@code errno} is captured, and calls them: a failed call's result is its
- * negated {@code errno}.
+ * Links C functions so that {@code errno} is captured, and calls them: a failed call's result is
+ * its negated {@code errno}.
  */
 @SuppressWarnings("restricted")
 public final class Native {
@@ -104,7 +104,8 @@ public final class Native {
     return LINKER
         .defaultLookup()
         .find(function)
-        .orElseThrow(() -> new UnsupportedOperationException("no " + function + " in the C library"));
+        .orElseThrow(
+            () -> new UnsupportedOperationException("no " + function + " in the C library"));
   }
 
   private static long pageSize() {

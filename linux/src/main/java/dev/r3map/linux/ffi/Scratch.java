@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Native memory for one call: where {@code errno} goes and a buffer for bytes that live on the heap,
- * which a system call cannot read. Taken, used by one thread, and given back; a few are kept.
+ * Native memory for one call: where {@code errno} goes and a buffer for bytes that live on the
+ * heap, which a system call cannot read. Taken, used by one thread, and given back; a few are kept.
  */
 public final class Scratch {
   /** Large enough that the cost of a call does not count, small enough to keep. */

@@ -21,8 +21,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * written. Owns the descriptor and the mapping until {@link #close}; calls in flight then must have
  * ended, and later ones fail.
  *
- * <p>An interrupt of a calling thread does nothing, for no interruptible channel is involved. A full
- * disk fails the write; a page of the mapping whose bytes cannot be read fails the read.
+ * <p>An interrupt of a calling thread does nothing, for no interruptible channel is involved. A
+ * full disk fails the write; a page of the mapping whose bytes cannot be read fails the read.
  */
 final class LinuxStorage implements LocalStorage {
   private final int fd;
@@ -197,8 +197,7 @@ final class LinuxStorage implements LocalStorage {
       throws IOException {
     for (long done = 0; done < length; ) {
       MemorySegment rest = done == 0 ? src : src.asSlice(done);
-      long written =
-          FileCalls.pwrite(scratch.errno(), fd, rest, length - done, offset + done);
+      long written = FileCalls.pwrite(scratch.errno(), fd, rest, length - done, offset + done);
       if (written >= 0) {
         done += written;
       } else if (written != -Errno.EINTR) {
