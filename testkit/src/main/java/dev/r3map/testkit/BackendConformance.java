@@ -50,7 +50,7 @@ import org.junit.jupiter.api.Timeout.ThreadMode;
 @Timeout(value = 3, unit = TimeUnit.MINUTES, threadMode = ThreadMode.SEPARATE_THREAD)
 public abstract class BackendConformance {
   private static final int WORKERS = 16;
-  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofSeconds(5);
   private static final long MOMENT_NANOS = 20_000;
 
   private final List<Backend> opened = new ArrayList<>();
