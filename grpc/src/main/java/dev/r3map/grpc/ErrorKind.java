@@ -7,27 +7,27 @@ import org.jspecify.annotations.Nullable;
 
 /** What went wrong, in the trailing metadata of a failure; see {@code resource.proto}. */
 enum ErrorKind {
-  INSTANCE(Status.FAILED_PRECONDITION),
-  FENCED(Status.ABORTED),
-  NO_SPACE(Status.RESOURCE_EXHAUSTED),
-  READ_ONLY(Status.FAILED_PRECONDITION),
-  RESOURCE_CHANGED(Status.FAILED_PRECONDITION),
-  PERMANENT(Status.FAILED_PRECONDITION),
-  TRANSIENT(Status.UNKNOWN);
+  INSTANCE(Status.Code.FAILED_PRECONDITION),
+  FENCED(Status.Code.ABORTED),
+  NO_SPACE(Status.Code.RESOURCE_EXHAUSTED),
+  READ_ONLY(Status.Code.FAILED_PRECONDITION),
+  RESOURCE_CHANGED(Status.Code.FAILED_PRECONDITION),
+  PERMANENT(Status.Code.FAILED_PRECONDITION),
+  TRANSIENT(Status.Code.UNKNOWN);
 
   private static final Metadata.Key<String> KEY =
       Metadata.Key.of("r3map-error", Metadata.ASCII_STRING_MARSHALLER);
 
-  private final Status status;
+  private final Status.Code code;
   private final String wire = name().toLowerCase(Locale.ROOT).replace('_', '-');
 
-  ErrorKind(Status status) {
-    this.status = status;
+  ErrorKind(Status.Code code) {
+    this.code = code;
   }
 
   /** The status for those who do not read the metadata. */
   Status status() {
-    return status;
+    return code.toStatus();
   }
 
   Metadata trailers() {

@@ -78,6 +78,15 @@ final class Outbound extends InputStream implements Drainable, KnownLength {
   /** For transports that do not drain; Netty's does. */
   @Override
   public int read() throws IOException {
+    return undrained().read();
+  }
+
+  @Override
+  public int read(byte[] target, int offset, int count) throws IOException {
+    return undrained().read(target, offset, count);
+  }
+
+  private InputStream undrained() throws IOException {
     InputStream in = fallback;
     if (in == null) {
       ByteArrayOutputStream all = new ByteArrayOutputStream(length);
@@ -85,6 +94,6 @@ final class Outbound extends InputStream implements Drainable, KnownLength {
       in = new ByteArrayInputStream(all.toByteArray());
       fallback = in;
     }
-    return in.read();
+    return in;
   }
 }

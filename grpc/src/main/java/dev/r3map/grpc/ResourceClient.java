@@ -38,7 +38,7 @@ final class ResourceClient implements Protocol {
   private static final int TRIES = 10;
 
   private final Caller caller;
-  private final Info opened;
+  private final ResourceInfo opened;
   private final Geometry geometry;
   private final WriteLog log;
   private final long client = new SecureRandom().nextLong() | 1;
@@ -48,7 +48,7 @@ final class ResourceClient implements Protocol {
   private volatile boolean written;
   private volatile @Nullable String changed;
 
-  private ResourceClient(Caller caller, Info opened, boolean readOnly) {
+  private ResourceClient(Caller caller, ResourceInfo opened, boolean readOnly) {
     this.caller = caller;
     this.opened = opened;
     this.instance = opened.instance();
@@ -61,7 +61,7 @@ final class ResourceClient implements Protocol {
 
   /** Empty if the server does not have this service. */
   static Optional<ResourceClient> open(Caller caller, BackendOptions options) throws IOException {
-    Info info;
+    ResourceInfo info;
     try {
       info = info(caller, "open");
     } catch (UnimplementedException e) {
@@ -75,8 +75,8 @@ final class ResourceClient implements Protocol {
     return Optional.of(new ResourceClient(caller, info, options.readOnly()));
   }
 
-  private static Info info(Caller caller, String action) throws IOException {
-    List<Info> reply = new ArrayList<>(1);
+  private static ResourceInfo info(Caller caller, String action) throws IOException {
+    List<ResourceInfo> reply = new ArrayList<>(1);
     caller.unary(
         Methods.INFO, action, ResourceWire.infoRequest(), in -> reply.add(ResourceWire.info(in)));
     return reply.getFirst();
@@ -202,7 +202,7 @@ final class ResourceClient implements Protocol {
   public Optional<String> identity() throws IOException {
     refuseIfChanged();
     long server = instance;
-    Info now = info(caller, "identify");
+    ResourceInfo now = info(caller, "identify");
     if (now.instance() != server) {
       verify(server);
     }
@@ -295,7 +295,7 @@ final class ResourceClient implements Protocol {
       if (instance != former) {
         return;
       }
-      Info now = info(caller, "reopen");
+      ResourceInfo now = info(caller, "reopen");
       String difference = difference(now);
       if (difference != null) {
         changed =
@@ -310,7 +310,7 @@ final class ResourceClient implements Protocol {
     }
   }
 
-  private @Nullable String difference(Info now) {
+  private @Nullable String difference(ResourceInfo now) {
     if (now.size() != opened.size()) {
       return "%d bytes and not %d".formatted(now.size(), opened.size());
     }

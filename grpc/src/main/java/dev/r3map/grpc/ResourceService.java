@@ -46,8 +46,8 @@ final class ResourceService {
 
   private void info(ServerExchange exchange) throws Exception {
     exchange.receiveOne().close();
-    Info info =
-        new Info(
+    ResourceInfo info =
+        new ResourceInfo(
             Limits.PROTOCOL_VERSION,
             served.instance(),
             served.size(),

@@ -29,7 +29,7 @@ final class ResourceWire {
     return new Outbound(new WireWriter().varint(1, Limits.PROTOCOL_VERSION));
   }
 
-  static Outbound info(Info info) {
+  static Outbound info(ResourceInfo info) {
     Geometry geometry = info.geometry();
     WireWriter out =
         new WireWriter()
@@ -44,7 +44,7 @@ final class ResourceWire {
     return new Outbound(identity == null ? out : out.string(8, identity));
   }
 
-  static Info info(InputStream message) throws IOException {
+  static ResourceInfo info(InputStream message) throws IOException {
     int version = 0;
     long instance = 0;
     long size = 0;
@@ -90,7 +90,7 @@ final class ResourceWire {
               .formatted(required, preferred, most));
     }
     Geometry geometry = new Geometry((int) required, (int) preferred, (int) most, readOnly);
-    return new Info(version, instance, size, geometry, identity);
+    return new ResourceInfo(version, instance, size, geometry, identity);
   }
 
   static Outbound readRequest(long instance, long offset, long length) {
