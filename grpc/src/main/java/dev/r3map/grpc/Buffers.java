@@ -1,5 +1,6 @@
 package dev.r3map.grpc;
 
+import java.nio.ByteBuffer;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -50,5 +51,16 @@ final class Buffers {
     KEEPING.addAndGet(array.length);
     int shift = Integer.SIZE - 1 - Integer.numberOfLeadingZeros(array.length);
     FREE[shift - SMALLEST_SHIFT].offerFirst(array);
+  }
+
+  /** {@link #take} as a buffer with {@code size} bytes remaining. */
+  static ByteBuffer takeBuffer(int size) {
+    return ByteBuffer.wrap(take(size), 0, size);
+  }
+
+  /** Gives back what {@link #takeBuffer} gave. */
+  @SuppressWarnings("ByteBufferBackingArray") // It was wrapped there, from 0 on.
+  static void give(ByteBuffer buffer) {
+    give(buffer.array());
   }
 }

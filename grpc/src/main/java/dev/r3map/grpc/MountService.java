@@ -61,18 +61,20 @@ final class MountService {
       exchange.reserve(Math.max(0, request.available() - Limits.FRAME));
       args = MountWire.writeAtArgs(request);
     }
-    exchange.received(args.length());
-    served.check(args.offset(), args.length(), Limits.MAX_TRANSFER);
+    ByteBuffer data = args.data();
+    int length = data.remaining();
+    exchange.received(length);
+    served.check(args.offset(), length, Limits.MAX_TRANSFER);
     served.checkWritable();
     int piece = served.piece();
-    for (int done = 0; done < args.length(); ) {
-      int n = Math.min(piece, args.length() - done);
-      served.backend().write(ByteBuffer.wrap(args.data(), done, n), args.offset() + done);
+    for (int done = 0; done < length; ) {
+      int n = Math.min(piece, length - done);
+      served.backend().write(data.slice(done, n), args.offset() + done);
       done += n;
     }
-    Buffers.give(args.data());
+    Buffers.give(data);
     exchange.reply();
-    exchange.send(MountWire.number(args.length()), 0);
+    exchange.send(MountWire.number(length), 0);
   }
 
   private void size(ServerExchange exchange) throws Exception {

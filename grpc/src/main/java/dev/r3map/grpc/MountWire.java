@@ -14,8 +14,8 @@ final class MountWire {
 
   record ReadAtArgs(int length, long offset) {}
 
-  /** {@code data} is the receiver's to give back. */
-  record WriteAtArgs(long offset, byte[] data, int length) {}
+  /** The array of {@code data} is the receiver's to give back. */
+  record WriteAtArgs(long offset, ByteBuffer data) {}
 
   static Outbound readAtArgs(int length, long offset) {
     return new Outbound(new WireWriter().varint(1, length).varint(2, offset));
@@ -76,8 +76,7 @@ final class MountWire {
   /** Takes an array for the data, which the caller gives back. */
   static WriteAtArgs writeAtArgs(InputStream message) throws IOException {
     long offset = 0;
-    byte @Nullable [] data = null;
-    int length = 0;
+    @Nullable ByteBuffer data = null;
     boolean whole = false;
     try {
       WireReader in = new WireReader(message);
@@ -88,15 +87,16 @@ final class MountWire {
           if (data != null) {
             throw new MalformedException("more than one P");
           }
-          length = in.length();
-          data = Buffers.take(Math.max(length, 1));
-          in.bytes(ByteBuffer.wrap(data, 0, length), length);
+          int length = in.length();
+          data = Buffers.takeBuffer(length);
+          in.bytes(data, length);
+          data.flip();
         } else {
           in.skip(tag);
         }
       }
       whole = true;
-      return new WriteAtArgs(offset, data == null ? Buffers.take(1) : data, length);
+      return new WriteAtArgs(offset, data == null ? Buffers.takeBuffer(0) : data);
     } finally {
       if (!whole && data != null) {
         Buffers.give(data);

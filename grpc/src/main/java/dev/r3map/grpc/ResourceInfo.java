@@ -4,4 +4,5 @@ import dev.r3map.backend.Geometry;
 import org.jspecify.annotations.Nullable;
 
 /** What a server says of its resource. */
-record ResourceInfo(int version, long instance, long size, Geometry geometry, @Nullable String identity) {}
+record ResourceInfo(
+    int version, long instance, long size, Geometry geometry, @Nullable String identity) {}

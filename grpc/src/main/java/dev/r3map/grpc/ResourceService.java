@@ -109,7 +109,9 @@ final class ResourceService {
         try (InputStream closing = message) {
           frame = ResourceWire.writeFrame(closing, served.frame());
         }
-        exchange.received(frame.length());
+        ByteBuffer data = frame.data();
+        int length = data.remaining();
+        exchange.received(length);
         if (passage == null) {
           served.checkInstance(frame.instance());
           served.checkWritable();
@@ -119,10 +121,10 @@ final class ResourceService {
               Status.Code.INVALID_ARGUMENT,
               "frame at %d where %d was expected".formatted(frame.offset(), expected));
         }
-        served.check(frame.offset(), frame.length(), served.frame());
-        served.backend().write(ByteBuffer.wrap(frame.data(), 0, frame.length()), frame.offset());
-        expected = frame.offset() + frame.length();
-        Buffers.give(frame.data());
+        served.check(frame.offset(), length, served.frame());
+        served.backend().write(data, frame.offset());
+        expected = frame.offset() + length;
+        Buffers.give(data);
         exchange.requestNext();
       }
     } finally {

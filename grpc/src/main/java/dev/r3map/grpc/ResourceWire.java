@@ -22,8 +22,8 @@ final class ResourceWire {
   /** Read's request and, with a fence, that of Zero, Discard and Extents; Sync's is empty. */
   record Range(long instance, Fence fence, long offset, long length) {}
 
-  /** A frame of a write; {@code data} is the receiver's to give back. */
-  record WriteFrame(long instance, Fence fence, long offset, byte[] data, int length) {}
+  /** A frame of a write; The array of {@code data} is the receiver's to give back. */
+  record WriteFrame(long instance, Fence fence, long offset, ByteBuffer data) {}
 
   static Outbound infoRequest() {
     return new Outbound(new WireWriter().varint(1, Limits.PROTOCOL_VERSION));
@@ -164,8 +164,7 @@ final class ResourceWire {
     long instance = 0;
     Fence fence = Fence.NONE;
     long offset = 0;
-    byte @Nullable [] data = null;
-    int length = 0;
+    @Nullable ByteBuffer data = null;
     boolean whole = false;
     try {
       WireReader in = new WireReader(message);
@@ -180,19 +179,20 @@ final class ResourceWire {
           if (data != null) {
             throw new MalformedException(DATA_TWICE);
           }
-          length = in.length();
+          int length = in.length();
           if (length > most) {
             throw new MalformedException(
                 "frame of %d bytes, %d are the most".formatted(length, most));
           }
-          data = Buffers.take(Math.max(length, 1));
-          in.bytes(ByteBuffer.wrap(data, 0, length), length);
+          data = Buffers.takeBuffer(length);
+          in.bytes(data, length);
+          data.flip();
         } else {
           in.skip(tag);
         }
       }
       whole = true;
-      return new WriteFrame(instance, fence, offset, data == null ? Buffers.take(1) : data, length);
+      return new WriteFrame(instance, fence, offset, data == null ? Buffers.takeBuffer(0) : data);
     } finally {
       if (!whole && data != null) {
         Buffers.give(data);
