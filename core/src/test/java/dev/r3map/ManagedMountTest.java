@@ -201,6 +201,32 @@ class ManagedMountTest {
   }
 
   @Test
+  void anOlderSnapshotCannotOvertakeANewerOne() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4096);
+    CountDownLatch pushing = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    try (Region region = quiet(remote).open()) {
+      fill(region, 0, 4096, 1);
+      remote.onWrite =
+          (offset, length) -> {
+            if (pushing.getCount() > 0) {
+              pushing.countDown();
+              Waiting.forLatch(goOn);
+            }
+          };
+      CompletableFuture<Boolean> first = Waiting.run(region::sync);
+      pushing.await();
+      fill(region, 0, 4096, 2);
+      CompletableFuture<Boolean> second = Waiting.run(region::sync);
+      assertThat(Waiting.until(() -> remote.writes.get() > 1, Duration.ofMillis(200))).isFalse();
+      goOn.countDown();
+      first.get();
+      second.get();
+      assertThat(remote.durable).containsOnly(2);
+    }
+  }
+
+  @Test
   void syncCarriesToTheRemotesSyncAndThrowsWhenThatFails() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     try (Region region = quiet(remote).open()) {

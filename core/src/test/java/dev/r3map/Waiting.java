@@ -2,6 +2,7 @@ package dev.r3map;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.LockSupport;
@@ -33,6 +34,18 @@ public final class Waiting {
     while (!condition.getAsBoolean()) {
       LockSupport.parkNanos(1_000_000);
     }
+  }
+
+  /** False if the condition did not hold within {@code most}: for what must not happen. */
+  public static boolean until(BooleanSupplier condition, Duration most) {
+    long deadline = System.nanoTime() + most.toNanos();
+    while (!condition.getAsBoolean()) {
+      if (System.nanoTime() - deadline > 0) {
+        return false;
+      }
+      LockSupport.parkNanos(1_000_000);
+    }
+    return true;
   }
 
   public static <T> CompletableFuture<T> supply(Call<T> call) {

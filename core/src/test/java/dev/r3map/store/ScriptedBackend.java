@@ -19,6 +19,7 @@ public final class ScriptedBackend implements Backend {
   public final AtomicInteger writes = new AtomicInteger();
   public final AtomicInteger syncs = new AtomicInteger();
   public volatile Script onRead = (offset, length) -> {};
+  public volatile Script afterRead = (offset, length) -> {};
   public volatile Script onWrite = (offset, length) -> {};
   public volatile Script onSync = (offset, length) -> {};
   public volatile int shortBy;
@@ -62,9 +63,11 @@ public final class ScriptedBackend implements Backend {
     Ranges.check(offset, dst.remaining(), bytes.length);
     reads.incrementAndGet();
     onRead.run(offset, dst.remaining());
+    int length = dst.remaining();
     synchronized (bytes) {
-      dst.put(bytes, (int) offset, dst.remaining() - shortBy);
+      dst.put(bytes, (int) offset, length - shortBy);
     }
+    afterRead.run(offset, length);
   }
 
   @Override
