@@ -3,6 +3,7 @@ package dev.r3map.grpc;
 import dev.r3map.backend.Backend;
 import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -319,6 +320,10 @@ public final class GrpcServer implements AutoCloseable {
               .addStreamTracerFactory(new Deadlines())
               .addService(MountService.of(served))
               .addService(ResourceService.of(served));
+      if (socketFile != null) {
+        // gRPC sets it for all, and Netty warns for those that have no such thing.
+        builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
+      }
       if (!tokens.isEmpty()) {
         builder.intercept(new Tokens(tokens));
       }

@@ -85,6 +85,10 @@ final class Link implements AutoCloseable {
             // A message is as long as it says.
             .decompressorRegistry(Limits.UNCOMPRESSED)
             .addTransportFilter(new Counter());
+    if (unix) {
+      // gRPC sets it for all, and Netty warns for those that have no such thing.
+      builder.withOption(ChannelOption.SO_KEEPALIVE, null);
+    }
     if (endpoint.tls()) {
       builder.sslContext(Tls.client(options.tls()));
     } else {
