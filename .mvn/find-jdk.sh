@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Sourced by mvnw and r3map. find_jdk sets jdk_home to a JDK of version 25 or newer, else fails.
 # It reads each candidate's release file, for starting a JVM to ask its version is slow.
 

@@ -72,7 +72,9 @@ public interface Region extends AutoCloseable {
   void awaitLocal(long offset, long length, Duration timeout)
       throws IOException, InterruptedException, TimeoutException;
 
-  /** The region as a file, in process, with no kernel between. Closing it leaves the region open. */
+  /**
+   * The region as a file, in process, with no kernel between. Closing it leaves the region open.
+   */
   FileChannel file();
 
   /**

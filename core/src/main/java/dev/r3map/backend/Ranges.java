@@ -11,6 +11,8 @@ public final class Ranges {
   private Ranges() {}
 
   /**
+   * Checks a range before any I/O.
+   *
    * @throws IndexOutOfBoundsException unless {@code [offset, offset + length)} lies within {@code
    *     [0, size)}
    */

@@ -8,11 +8,11 @@ import java.util.OptionalInt;
 
 /**
  * The local bytes of a managed mount: as many as the resource has, sparse, zeros at first. Owns a
- * descriptor and, where it is mapped, a mapping; both end with {@link #close}, which the owner calls
- * once nothing uses them.
+ * descriptor and, where it is mapped, a mapping; both end with {@link #close}, which the owner
+ * calls once nothing uses them.
  *
- * <p>Writes go through {@link #write} and not through the mapping, because a write can report a full
- * disk and a store to a mapped page cannot. Both see the same bytes at once. Thread-safe; an
+ * <p>Writes go through {@link #write} and not through the mapping, because a write can report a
+ * full disk and a store to a mapped page cannot. Both see the same bytes at once. Thread-safe; an
  * interrupt of a calling thread does no harm.
  */
 public interface LocalStorage extends AutoCloseable {

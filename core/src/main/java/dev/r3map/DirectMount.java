@@ -1,0 +1,30 @@
+package dev.r3map;
+
+import dev.r3map.backend.Backend;
+import dev.r3map.store.DirectRegion;
+import java.io.IOException;
+import java.time.Duration;
+
+/** A region without a local store: every read and write goes to the backend. */
+public final class DirectMount {
+  /** After this long without an answer a reader gets an error. */
+  public static final Duration DEFAULT_IO_TIMEOUT = Duration.ofSeconds(30);
+
+  private DirectMount() {}
+
+  /** {@link #open(Backend, boolean, Duration)}, writable, with the default timeout. */
+  public static Region open(Backend backend) throws IOException {
+    return open(backend, false, DEFAULT_IO_TIMEOUT);
+  }
+
+  /**
+   * Opens a region over {@code backend}, which the caller keeps owning and closes after the region.
+   *
+   * @param readOnly refuses writes, also where the backend would take them
+   * @param ioTimeout how long a transient failure is tried again
+   */
+  public static Region open(Backend backend, boolean readOnly, Duration ioTimeout)
+      throws IOException {
+    return new DirectRegion(backend, readOnly, ioTimeout);
+  }
+}

@@ -1,0 +1,311 @@
+package dev.r3map.store;
+
+import dev.r3map.backend.NoSpaceException;
+import dev.r3map.backend.PermanentIOException;
+import dev.r3map.backend.ResourceChangedException;
+import dev.r3map.store.JournalFormat.Header;
+import dev.r3map.store.JournalFormat.Type;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Remembers, beside a cache file, which blocks are present and which are dirty. Owns a descriptor
+ * and a lock on its file until {@link #close}. Thread-safe.
+ *
+ * <p>How a crash finds it consistent. Records are appended with plain writes, which outlive the
+ * process. The store appends them in an order that errs to the safe side:
+ *
+ * <ul>
+ *   <li>absent blocks: first the data, then PRESENT or DIRTY. Killed in between, they are absent.
+ *   <li>present clean blocks: first DIRTY, then the data. Killed in between, the old bytes are
+ *       pushed once more.
+ *   <li>CLEAN comes after the remote's sync.
+ * </ul>
+ *
+ * When the host itself goes down (its boot id differs at the next open), appends may be lost or out
+ * of order with the data. Then only dirty blocks that a {@link #commit} covers are kept: a commit
+ * notes how many records there are, forces the data, and then itself.
+ *
+ * <p>The file grows with each change of a block's state and is written anew when it has become
+ * long, and at every open.
+ */
+final class Journal implements AutoCloseable {
+  /** Rewriting takes milliseconds for each 16 MiB, and that many records are many seconds' work. */
+  private static final long REWRITE_RECORDS = (16 << 20) / JournalFormat.RECORD;
+
+  /** The kernel's name for this boot of the host, random(4). */
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  /** Forces the data that records speak of. */
+  interface Data {
+    void force() throws IOException;
+  }
+
+  private final Path path;
+  private final Header header;
+  private final long blocks;
+  private final ReentrantLock lock = new ReentrantLock();
+  private final byte[] scratch = new byte[JournalFormat.RECORD];
+  private final long rewriteAt;
+  private RandomAccessFile file;
+  private long start;
+  private long records;
+  private long limit;
+  private boolean closed;
+
+  private Journal(Path path, Header header, long blocks, RandomAccessFile file, long rewriteAt) {
+    this.path = path;
+    this.header = header;
+    this.blocks = blocks;
+    this.file = file;
+    this.rewriteAt = rewriteAt;
+  }
+
+  /** An open journal and what it remembers. */
+  record Opened(Journal journal, JournalState state) {}
+
+  static Opened open(Path path, Chunks chunks, String identity) throws IOException {
+    return open(path, chunks, identity, bootId(), REWRITE_RECORDS);
+  }
+
+  /**
+   * Opens or makes the journal at {@code path} and reads it. Nothing of it is changed before {@link
+   * #begin}.
+   *
+   * @throws ResourceChangedException if it belongs to another version of the resource
+   * @throws PermanentIOException if it is in use, damaged, or not a journal
+   */
+  static Opened open(Path path, Chunks chunks, String identity, String bootId, long rewriteAt)
+      throws IOException {
+    Header header = new Header(chunks.size(), chunks.chunkSize(), bootId, identity);
+    RandomAccessFile file = lockedFile(path);
+    try {
+      JournalState state;
+      if (file.length() == 0) {
+        state = new JournalState(chunks.blocks());
+      } else {
+        Header old = Header.read(file, path.toString());
+        checkSame(path, old, header);
+        state = JournalState.replay(file, chunks.blocks(), !old.bootId().equals(bootId));
+      }
+      return new Opened(new Journal(path, header, chunks.blocks(), file, rewriteAt), state);
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  /** Writes down what was read, as of this boot; appending may begin. */
+  void begin(JournalState state, Data data) throws IOException {
+    data.force();
+    lock.lock();
+    try {
+      rewrite(state);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static void checkSame(Path path, Header old, Header now) throws IOException {
+    if (old.size() != now.size() || !old.identity().equals(now.identity())) {
+      throw new ResourceChangedException(
+          ("the resource changed since %s was written (size %d, identity '%s'; now size %d, identity"
+                  + " '%s'). Remove the cache and its journal to start afresh; what was written"
+                  + " there and not pushed is lost then")
+              .formatted(path, old.size(), old.identity(), now.size(), now.identity()));
+    }
+  }
+
+  private static RandomAccessFile lockedFile(Path path) throws IOException {
+    RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw");
+    try {
+      if (file.getChannel().tryLock() != null) {
+        return file;
+      }
+    } catch (OverlappingFileLockException e) {
+      // Somebody in this process has it: the same to the user.
+    } catch (IOException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+    file.close();
+    throw new PermanentIOException(
+        "the cache of " + path + " is in use by another mount; give each mount its own cache");
+  }
+
+  private static String bootId() throws IOException {
+    return Files.isReadable(BOOT_ID) ? Files.readString(BOOT_ID).strip() : "";
+  }
+
+  /**
+   * Records that blocks {@code [first, end)} are now of a type.
+   *
+   * @throws NoSpaceException if the disk is full; nothing was recorded
+   */
+  void append(Type type, long first, long end) throws IOException {
+    lock.lock();
+    try {
+      put(type, first, end - first);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Returns once everything recorded before the call, and its data, is on the disk. */
+  void commit(Data data) throws IOException {
+    long covered;
+    lock.lock();
+    try {
+      covered = records;
+    } finally {
+      lock.unlock();
+    }
+    data.force();
+    lock.lock();
+    try {
+      put(Type.COMMIT, covered, 0);
+      file.getFD().sync();
+      if (isLong()) {
+        data.force();
+        file.seek(start);
+        rewrite(JournalState.replay(file, blocks, false));
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Whether the next {@link #commit} would write the file anew. */
+  boolean isLong() {
+    lock.lock();
+    try {
+      return records > limit;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void put(Type type, long first, long count) throws IOException {
+    if (closed) {
+      throw new IOException("the journal " + path + " is closed");
+    }
+    JournalFormat.encodeRecord(ByteBuffer.wrap(scratch), records, type, first, count);
+    try {
+      file.seek(start + records * JournalFormat.RECORD);
+      file.write(scratch);
+    } catch (IOException e) {
+      throw NoSpace.in(e, "journal " + path);
+    }
+    records++;
+  }
+
+  /** Replaces the file by one that says the same in as few records as can be. */
+  private void rewrite(JournalState state) throws IOException {
+    Path next = path.resolveSibling(path.getFileName() + ".new");
+    Files.deleteIfExists(next);
+    RandomAccessFile file = lockedFile(next);
+    boolean done = false;
+    try {
+      byte[] head = header.encode();
+      file.write(head);
+      Writer out = new Writer(file);
+      out.runs(Type.PRESENT, state.present);
+      out.runs(Type.ZERO, state.zeros);
+      out.runs(Type.DIRTY, state.dirty);
+      out.put(Type.COMMIT, out.records + 1, 0);
+      out.flush();
+      file.getFD().sync();
+      Files.move(next, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      syncDirectory(path.toAbsolutePath().getParent());
+      this.file.close();
+      this.file = file;
+      this.start = head.length;
+      this.records = out.records;
+      this.limit = Math.max(rewriteAt, 2 * out.records);
+      done = true;
+    } catch (IOException e) {
+      throw NoSpace.in(e, "journal " + path);
+    } finally {
+      if (!done) {
+        file.close();
+        Files.deleteIfExists(next);
+      }
+    }
+  }
+
+  private static void syncDirectory(@Nullable Path directory) throws IOException {
+    if (directory != null) {
+      try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+        channel.force(true);
+      }
+    }
+  }
+
+  /** Marks the journal as closed in order; the caller has committed and writes no more. */
+  void seal() throws IOException {
+    lock.lock();
+    try {
+      put(Type.CLOSED, 0, 0);
+      file.getFD().sync();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Where it is, for messages. */
+  Path path() {
+    return path;
+  }
+
+  @Override
+  public void close() throws IOException {
+    lock.lock();
+    try {
+      closed = true;
+      file.close();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Writes records in batches. */
+  private static final class Writer {
+    private final RandomAccessFile file;
+    private final ByteBuffer batch = ByteBuffer.allocate(4096 * JournalFormat.RECORD);
+    private long records;
+
+    Writer(RandomAccessFile file) {
+      this.file = file;
+    }
+
+    void runs(Type type, BlockSet set) throws IOException {
+      long blocks = set.length();
+      for (long at = set.nextSet(0, blocks); at < blocks; ) {
+        long end = set.nextClear(at, blocks);
+        put(type, at, end - at);
+        at = set.nextSet(end, blocks);
+      }
+    }
+
+    void put(Type type, long first, long count) throws IOException {
+      if (!batch.hasRemaining()) {
+        flush();
+      }
+      JournalFormat.encodeRecord(batch, records++, type, first, count);
+    }
+
+    void flush() throws IOException {
+      file.write(batch.array(), 0, batch.position());
+      batch.clear();
+    }
+  }
+}

@@ -1,0 +1,395 @@
+package dev.r3map.store;
+
+import dev.r3map.Durability;
+import dev.r3map.Progress;
+import dev.r3map.backend.Backend;
+import dev.r3map.backend.Geometry;
+import dev.r3map.backend.Ranges;
+import dev.r3map.backend.ReadOnlyException;
+import dev.r3map.spi.FrontendRegion;
+import dev.r3map.spi.LocalView;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A region with a local store. Puts the store, the fetcher, the puller and the pusher together, and
+ * owns them and their threads until {@link #close}; calls in flight are waited for.
+ */
+public final class ManagedRegion implements FrontendRegion {
+  private static final System.Logger LOG = System.getLogger(ManagedRegion.class.getName());
+
+  private static final int DEFAULT_CHUNK = 256 << 10;
+
+  /** Memory for transfers when the puller chooses its workers: enough for 1 GB/s at 60 ms. */
+  private static final int ADAPTIVE_BYTES = 64 << 20;
+
+  private static final int MOST_ADAPTIVE_WORKERS = 256;
+  private static final int LEAST_ADAPTIVE_WORKERS = 4;
+
+  /** Buffers beyond those of the background, so that a reader's fetch need not queue for one. */
+  private static final int READER_BUFFERS = 32;
+
+  private final Backend remote;
+  private final MountOptions options;
+  private final Chunks chunks;
+  private final LocalStore local;
+  private final ChunkStore store;
+  private final Fetcher fetcher;
+  private final PullOrder order;
+  private final Puller puller;
+  private final Pusher pusher;
+  private final boolean readOnly;
+  private final Frontends frontends = new Frontends();
+  private final LocalWaiters waiters = new LocalWaiters();
+  private final Gate gate = new Gate("the region");
+
+  /** Opens a region; see {@link dev.r3map.ManagedMount#open}. */
+  public static ManagedRegion open(Backend remote, MountOptions mountOptions) throws IOException {
+    MountOptions options = new MountOptions(mountOptions);
+    if (options.durability == Durability.LOCAL && options.cache == null) {
+      throw new IllegalArgumentException("local durability needs a cache file");
+    }
+    if (options.cache != null && options.local != null) {
+      throw new IllegalArgumentException("a mount has one local store: a cache file or a backend");
+    }
+    ManagedRegion region =
+        new ManagedRegion(
+            remote, Remote.describe(remote, new Retry(options.ioTimeout, () -> false)), options);
+    try {
+      region.start();
+      return region;
+    } catch (IOException | RuntimeException e) {
+      try {
+        region.abandon();
+      } catch (IOException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  private ManagedRegion(Backend remote, Remote described, MountOptions options) throws IOException {
+    this.remote = remote;
+    this.options = options;
+    Geometry geometry = described.geometry();
+    readOnly = options.readOnly || (geometry.readOnly() && options.pushes());
+    chunks = new Chunks(described.size(), chunkSize(geometry, options));
+    order = new PullOrder(chunks, options.pullPriority);
+    local = LocalStore.open(chunks, options, described.identity(), this::becameLocal);
+    store = local.store();
+    int mostAdaptive =
+        Math.clamp(
+            ADAPTIVE_BYTES / chunks.chunkSize(), LEAST_ADAPTIVE_WORKERS, MOST_ADAPTIVE_WORKERS);
+    int pulling = options.pullWorkers == Puller.ADAPTIVE ? mostAdaptive : options.pullWorkers;
+    BufferPool buffers =
+        new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
+    fetcher = new Fetcher(remote, store, buffers);
+    puller =
+        new Puller(
+            remote, store, fetcher, order, options.pullWorkers, mostAdaptive, options.ioTimeout);
+    pusher =
+        new Pusher(
+            remote,
+            store,
+            fetcher,
+            buffers,
+            Math.max(1, options.pushWorkers),
+            geometry.requiredChunk(),
+            options.ioTimeout);
+  }
+
+  private static int chunkSize(Geometry geometry, MountOptions options) {
+    int preferred = geometry.preferredChunk();
+    boolean usable =
+        preferred >= Chunks.MIN_CHUNK
+            && preferred <= Chunks.MAX_CHUNK
+            && Integer.bitCount(preferred) == 1;
+    int size = options.chunkSize != 0 ? options.chunkSize : usable ? preferred : DEFAULT_CHUNK;
+    if (size % geometry.requiredChunk() != 0) {
+      throw new IllegalArgumentException(
+          "the chunk size %d is not a multiple of the %d that the resource requires"
+              .formatted(size, geometry.requiredChunk()));
+    }
+    if (size > geometry.maxTransfer()) {
+      throw new IllegalArgumentException(
+          "the chunk size %d is more than the resource transfers at once, %d"
+              .formatted(size, geometry.maxTransfer()));
+    }
+    return size;
+  }
+
+  private void start() throws IOException {
+    store.announceAll();
+    puller.start();
+    if (pushes()) {
+      pusher.start(options.pushInterval);
+    }
+    if (options.pullFirst > 0) {
+      pullFirst();
+    }
+  }
+
+  private boolean pushes() {
+    return options.pushes() && !readOnly;
+  }
+
+  /** Waits for as long as the pull gets on; not longer than the io timeout without a byte. */
+  private void pullFirst() throws IOException {
+    long before = -1;
+    try {
+      while (!waiters.await(() -> isLocal(options.pullFirst), deadline(options.ioTimeout))) {
+        if (store.localBytes() == before) {
+          throw new IOException(
+              "pulling first made no progress for %s (%d of %d bytes local): %s"
+                  .formatted(options.ioTimeout, before, chunks.size(), remote));
+        }
+        before = store.localBytes();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while pulling first");
+    }
+  }
+
+  private boolean isLocal(double fraction) throws IOException {
+    if (progress().fractionLocal() >= fraction) {
+      return true;
+    }
+    IOException fatal = puller.fatal();
+    if (fatal != null) {
+      throw Failures.reading(remote, 0, chunks.size(), fatal);
+    }
+    return false;
+  }
+
+  private void becameLocal(long chunk) {
+    try {
+      options.onChunkLocal.accept(chunks.offset(chunk));
+    } catch (RuntimeException e) {
+      LOG.log(System.Logger.Level.WARNING, "the hook onChunkLocal failed", e);
+    }
+    frontends.pulled(chunks.offset(chunk), chunks.length(chunk));
+    waiters.signal();
+  }
+
+  @Override
+  public long size() {
+    return chunks.size();
+  }
+
+  @Override
+  public boolean readOnly() {
+    return readOnly;
+  }
+
+  @Override
+  public void read(ByteBuffer dst, long offset) throws IOException {
+    Ranges.check(offset, dst.remaining(), chunks.size());
+    gate.enter();
+    try {
+      loadAbsent(offset, dst.remaining());
+      store.read(dst, offset);
+    } finally {
+      gate.leave();
+    }
+  }
+
+  @Override
+  public void load(long offset, long length) throws IOException {
+    Ranges.check(offset, length, chunks.size());
+    gate.enter();
+    try {
+      loadAbsent(offset, length);
+    } finally {
+      gate.leave();
+    }
+  }
+
+  private void loadAbsent(long offset, long length) throws IOException {
+    if (!store.isLocal(offset, length)) {
+      order.readerAt(chunks.at(offset + length - 1));
+      fetcher.load(offset, length, deadline(options.ioTimeout));
+    }
+  }
+
+  @Override
+  public void write(ByteBuffer src, long offset) throws IOException {
+    write(src, offset, null);
+  }
+
+  @Override
+  public void write(ByteBuffer src, long offset, @Nullable Frontend origin) throws IOException {
+    int length = src.remaining();
+    Ranges.check(offset, length, chunks.size());
+    if (readOnly) {
+      throw new ReadOnlyException(remote + " is mounted read-only");
+    }
+    gate.enter();
+    try {
+      if (store.cutsAbsentBlock(offset, length)) {
+        loadAbsent(offset, 1);
+        loadAbsent(offset + length - 1, 1);
+      }
+      store.write(src, offset);
+      frontends.written(offset, length, origin);
+    } finally {
+      gate.leave();
+    }
+  }
+
+  @Override
+  public boolean writeWaits(long offset, long length) {
+    return store.cutsAbsentBlock(offset, length);
+  }
+
+  @Override
+  public void sync() throws IOException {
+    gate.enter();
+    try {
+      options.onBeforeSync.run();
+      options.onAfterSync.accept(push());
+    } finally {
+      gate.leave();
+    }
+  }
+
+  @Override
+  public void flush() throws IOException {
+    if (readOnly) {
+      return;
+    }
+    gate.enter();
+    try {
+      if (options.durability == Durability.LOCAL) {
+        store.commit();
+      } else {
+        push();
+      }
+    } finally {
+      gate.leave();
+    }
+  }
+
+  /** Pushes everything; with pushing switched off, makes it durable here. */
+  private long[] push() throws IOException {
+    if (pushes()) {
+      return pusher.sync();
+    }
+    if (!readOnly) {
+      store.commit();
+    }
+    return new long[0];
+  }
+
+  @Override
+  public Progress progress() {
+    return new Progress(chunks.size(), store.localBytes(), store.dirtyBytes(), puller.isActive());
+  }
+
+  @Override
+  public void awaitLocal(double fraction, Duration timeout)
+      throws IOException, InterruptedException, TimeoutException {
+    if (!waiters.await(() -> isLocal(fraction), deadline(timeout))) {
+      throw new TimeoutException(
+          "%.1f %% of %s are local after %s, not %.1f %%"
+              .formatted(100 * progress().fractionLocal(), remote, timeout, 100 * fraction));
+    }
+  }
+
+  @Override
+  public void awaitLocal(long offset, long length, Duration timeout)
+      throws IOException, TimeoutException {
+    Ranges.check(offset, length, chunks.size());
+    long deadline = deadline(timeout);
+    gate.enter();
+    try {
+      fetcher.load(offset, length, deadline);
+    } catch (IOException e) {
+      if (System.nanoTime() - deadline < 0) {
+        throw e;
+      }
+      TimeoutException late = new TimeoutException(e.getMessage());
+      late.initCause(e);
+      throw late;
+    } finally {
+      gate.leave();
+    }
+  }
+
+  private static long deadline(Duration timeout) {
+    return System.nanoTime() + timeout.toNanos();
+  }
+
+  @Override
+  public FileChannel file() {
+    return new RegionChannel(this);
+  }
+
+  @Override
+  public Optional<LocalView> local() {
+    return store.isMapped() ? Optional.of(store) : Optional.empty();
+  }
+
+  @Override
+  public void attach(Frontend frontend) throws IOException {
+    frontends.attach(frontend);
+  }
+
+  @Override
+  public void detach(Frontend frontend) {
+    frontends.detach(frontend);
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (gate.isClosed()) {
+      return;
+    }
+    Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
+    closing.step(this::pushLast);
+    closing.step(this::abandon).end();
+  }
+
+  private void pushLast() throws IOException {
+    if (!pushes()) {
+      return;
+    }
+    try {
+      options.onAfterSync.accept(pusher.sync());
+    } catch (IOException e) {
+      long left = store.dirtyBytes();
+      String fate =
+          options.cache != null
+              ? "kept in %s: mount the resource again with this cache to push them"
+                  .formatted(options.cache)
+              : "lost, because there is no cache file";
+      throw new IOException(
+          "%d bytes were not pushed and are %s (%s)".formatted(left, fate, e.getMessage()), e);
+    }
+  }
+
+  /** Lets go of everything without pushing. */
+  private void abandon() throws IOException {
+    if (!gate.shut()) {
+      return;
+    }
+    new Closing()
+        .step(fetcher::close)
+        .step(puller::close)
+        .step(pusher::close)
+        .step(gate::drain)
+        .step(local::close)
+        .end();
+  }
+
+  @Override
+  public String toString() {
+    return remote.toString();
+  }
+}
