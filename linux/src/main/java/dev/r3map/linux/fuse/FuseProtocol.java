@@ -189,4 +189,15 @@ final class FuseProtocol {
   static final int MAX_TRANSFER = 1 << 20;
 
   private FuseProtocol() {}
+
+  /** What a request is called in a message. */
+  static String name(int opcode) {
+    return switch (opcode) {
+      case READ -> "read";
+      case WRITE -> "write";
+      case FSYNC -> "flush";
+      case OPEN -> "open";
+      default -> "request " + opcode;
+    };
+  }
 }

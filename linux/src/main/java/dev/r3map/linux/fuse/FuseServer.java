@@ -31,7 +31,6 @@ final class FuseServer implements AutoCloseable {
   private final HandedPages handed;
   private final Attributes attributes;
   private final FailureLog log;
-  private final Runnable onPassthrough;
   private final @Nullable LocalView view;
   private final long mapping;
   private final MemorySegment zeros;
@@ -40,13 +39,8 @@ final class FuseServer implements AutoCloseable {
   private final long requestLimit;
   private final long flushLimit;
   private final LongAdder reads = new LongAdder();
-  private final LongAdder writes = new LongAdder();
 
-  /**
-   * Nothing is answered yet.
-   *
-   * @param onPassthrough called whenever a file is passed through
-   */
+  /** Nothing is answered yet. */
   FuseServer(
       FrontendRegion region,
       Frontend frontend,
@@ -57,8 +51,7 @@ final class FuseServer implements AutoCloseable {
       HandedPages handed,
       Attributes attributes,
       FailureLog log,
-      FuseOptions options,
-      Runnable onPassthrough)
+      FuseOptions options)
       throws IOException {
     this.region = region;
     this.frontend = frontend;
@@ -69,7 +62,6 @@ final class FuseServer implements AutoCloseable {
     this.handed = handed;
     this.attributes = attributes;
     this.log = log;
-    this.onPassthrough = onPassthrough;
     view = region.local().orElse(null);
     mapping = view == null ? 0 : view.mapping().address();
     size = region.size();
@@ -82,11 +74,6 @@ final class FuseServer implements AutoCloseable {
   /** How many READs came. */
   long reads() {
     return reads.sum();
-  }
-
-  /** How many WRITEs came. */
-  long writes() {
-    return writes.sum();
   }
 
   @Override
@@ -132,7 +119,7 @@ final class FuseServer implements AutoCloseable {
         default -> connection.sendError(request, unique, Errno.ENOSYS);
       }
     } catch (RuntimeException | Error e) {
-      log.failed("request " + opcode, 0, 0, e);
+      log.failed(FuseProtocol.name(opcode), 0, 0, e);
       connection.sendError(request, unique, FuseErrors.errno(e, opcode));
     }
     return true;
@@ -197,7 +184,6 @@ final class FuseServer implements AutoCloseable {
   }
 
   private boolean write(Request request, long unique) {
-    writes.increment();
     long offset = request.longArgument(FuseProtocol.IO_IN_OFFSET);
     int length = request.intArgument(FuseProtocol.IO_IN_LENGTH);
     if (readOnly) {
@@ -265,7 +251,9 @@ final class FuseServer implements AutoCloseable {
 
   private void fail(Deferred failed, String action, Throwable cause) {
     if (failed.claim()) {
-      log.failed(action, failed.offset(), failed.length(), cause);
+      if (!deferred.isClosed()) {
+        log.failed(action, failed.offset(), failed.length(), cause);
+      }
       connection.sendError(
           failed.request(), failed.unique(), FuseErrors.errno(cause, failed.opcode()));
     }
@@ -290,16 +278,17 @@ final class FuseServer implements AutoCloseable {
     request.put(
         FuseProtocol.OPEN_OUT_FLAGS,
         switch (kind) {
+          // Without KEEP_CACHE, so that the kernel drops what it cached and needs no longer.
           case OpenFiles.PASSTHROUGH -> FuseProtocol.FOPEN_PASSTHROUGH;
           case OpenFiles.DIRECT ->
               FuseProtocol.FOPEN_DIRECT_IO
+                  | FuseProtocol.FOPEN_KEEP_CACHE
                   | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES
                   | FuseProtocol.FOPEN_NOFLUSH;
           default -> FuseProtocol.FOPEN_KEEP_CACHE | FuseProtocol.FOPEN_NOFLUSH;
         });
     if (kind == OpenFiles.PASSTHROUGH) {
       request.put(FuseProtocol.OPEN_OUT_BACKING_ID, passthrough.backingId());
-      onPassthrough.run();
     }
     if (connection.sendBody(request, unique, FuseProtocol.OPEN_OUT_SIZE) != 0) {
       // Whoever wanted it is gone, and the kernel will not say that it closed it.

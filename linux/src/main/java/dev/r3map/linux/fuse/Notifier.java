@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -46,6 +47,7 @@ final class Notifier implements AutoCloseable {
   private final ArrayBlockingQueue<Range> pushes = new ArrayBlockingQueue<>(MOST_PUSHES);
   private final Thread thread;
   private long pushBudget;
+  private final LongAdder pushedBytes = new LongAdder();
   private volatile boolean closed;
 
   private record Range(long offset, long length) {}
@@ -113,17 +115,16 @@ final class Notifier implements AutoCloseable {
     }
   }
 
-  /** Makes the kernel forget everything, some time soon. */
-  void forgetAll() {
-    invalidations.add(new Invalidation(0, 0));
-    LockSupport.unpark(thread);
-  }
-
   /** Gives the kernel a range, some time soon or never. */
   void push(long offset, long length) {
     if (pushed.isPresent() && !closed && pushes.offer(new Range(offset, length))) {
       LockSupport.unpark(thread);
     }
+  }
+
+  /** How many bytes the kernel was given. */
+  long pushed() {
+    return pushedBytes.sum();
   }
 
   @Override
@@ -212,6 +213,7 @@ final class Notifier implements AutoCloseable {
     notification.finishNotification(
         FuseProtocol.NOTIFY_STORE, FuseProtocol.STORE_SIZE, mapping + offset, length);
     int errno = connection.send(notification);
+    pushedBytes.add(length);
     if (errno != 0 && errno != Errno.ENOENT && !closed) {
       log.note("a push failed: " + Errno.text(errno));
     }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -100,6 +101,16 @@ final class TestRegion implements FrontendRegion {
 
   List<Frontend> frontends() {
     return frontends;
+  }
+
+  /** How many bytes of memory the store takes. */
+  long allocated() throws IOException {
+    Path file = Path.of("/proc/self/fd/" + storage.descriptor().orElseThrow());
+    return new LinuxPlatform()
+        .extents(file, 0, size).stream()
+            .filter(extent -> !extent.hole())
+            .mapToLong(extent -> extent.length())
+            .sum();
   }
 
   /** Makes everything local, with the pattern, and tells the frontends. */
