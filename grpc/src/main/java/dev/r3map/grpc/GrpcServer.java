@@ -48,8 +48,8 @@ public final class GrpcServer implements AutoCloseable {
   private final Server server;
   private final EventLoopGroup threads;
   private final Duration grace;
-  private final boolean tls;
   private final @Nullable SocketFile socketFile;
+  private final URI uri;
   private boolean closed;
 
   private GrpcServer(
@@ -63,8 +63,21 @@ public final class GrpcServer implements AutoCloseable {
     this.server = server;
     this.threads = threads;
     this.grace = grace;
-    this.tls = tls;
     this.socketFile = socketFile;
+    this.uri = socketFile == null ? tcpUri(server, tls) : socketFile.uri();
+  }
+
+  private static URI tcpUri(Server server, boolean tls) {
+    InetSocketAddress address = (InetSocketAddress) server.getListenSockets().getFirst();
+    InetAddress host = address.getAddress();
+    // The wildcard is nobody's address.
+    String shown = host.isAnyLocalAddress() ? "localhost" : host.getHostAddress();
+    return URI.create(
+        "%s://%s:%d"
+            .formatted(
+                tls ? "grpcs" : "grpc",
+                shown.contains(":") ? "[" + shown + "]" : shown,
+                address.getPort()));
   }
 
   /** A server to be, on a free port of the loopback interface unless told otherwise. */
@@ -86,22 +99,12 @@ public final class GrpcServer implements AutoCloseable {
 
   /** The port that the server listens on, 0 on a Unix socket. */
   public int port() {
-    return Math.max(server.getPort(), 0);
+    return Math.max(uri.getPort(), 0);
   }
 
   /** Where the server listens, as a client on this host writes it. */
   public URI uri() {
-    if (socketFile != null) {
-      return URI.create("grpc+unix://" + socketFile.path().toUri().getRawPath());
-    }
-    InetSocketAddress address = (InetSocketAddress) server.getListenSockets().getFirst();
-    String host = address.getAddress().getHostAddress();
-    return URI.create(
-        "%s://%s:%d"
-            .formatted(
-                tls ? "grpcs" : "grpc",
-                host.contains(":") ? "[" + host + "]" : host,
-                address.getPort()));
+    return uri;
   }
 
   /** Ends the server; idempotent. */
