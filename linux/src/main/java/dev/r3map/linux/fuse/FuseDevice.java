@@ -97,7 +97,7 @@ public final class FuseDevice implements Device, Frontend {
       region.attach(this);
       attached = true;
       steps.done("attached");
-      MountPoint point = MountPoint.prepare(requested, readOnly);
+      MountPoint point = MountPoint.prepare(requested);
       mountPoint = point;
       steps.done("mount point");
       RequestPool requests = new RequestPool();
