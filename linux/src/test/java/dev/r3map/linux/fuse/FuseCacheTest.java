@@ -122,6 +122,26 @@ class FuseCacheTest {
   }
 
   @Test
+  void whatAnotherDoorWroteSurvivesTheWritebackOfThePageAroundIt() throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT);
+        Program program = Program.start()) {
+      program.ok("open rw " + device.path());
+      program.ok("mapwrite 0 " + MIB);
+      for (int page = 0; page < 100; page++) {
+        int offset = page * 4096;
+        program.ok("put " + offset + " 10 7");
+        region.write(ByteBuffer.wrap(new byte[] {1, 2, 3}), offset + 5);
+        byte[] expected = {7, 7, 7, 7, 7, 1, 2, 3, 7, 7};
+        assertThat(program.ok("get " + offset + " 10")).isEqualTo(crc(expected));
+        ByteBuffer stored = ByteBuffer.allocate(10);
+        region.read(stored, offset);
+        assertThat(stored.array()).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
   void aWriteThroughAnotherDoorDoesNotWaitForeverForAReadThatDoes() throws Exception {
     Duration limit = Duration.ofMillis(500);
     CountDownLatch asked = new CountDownLatch(1);
