@@ -26,6 +26,8 @@ public final class LinuxPlatform implements Platform {
     if (!System.getProperty("os.name").equals("Linux")) {
       throw new UnsupportedOperationException("not Linux: " + System.getProperty("os.name"));
     }
+    // Fails here and now where native access is denied, and not with the first mount.
+    MemoryCalls.ensureLinked();
   }
 
   @Override
