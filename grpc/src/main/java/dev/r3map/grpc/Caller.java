@@ -76,7 +76,7 @@ final class Caller {
       throw failures.closed(action);
     }
     Duration total = timeout.multipliedBy(1 + bytes / Limits.FRAME);
-    Exchange exchange = link.start(method, sink, PREFETCH, most, timeout, total);
+    Exchange exchange = link.start(method, sink, PREFETCH, bytes, most, timeout, total);
     try {
       sender.send(exchange);
       exchange.finish();
