@@ -9,6 +9,7 @@ import dev.r3map.backend.ReadOnlyException;
 import dev.r3map.spi.FrontendRegion;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.time.Duration;
@@ -48,12 +49,9 @@ public final class ManagedRegion implements FrontendRegion {
   private final LocalWaiters waiters = new LocalWaiters();
   private final Gate gate = new Gate("the region");
 
-  /**
-   * Opens a region; see {@link dev.r3map.ManagedMount#open}.
-   *
-   * @param options not changed afterwards
-   */
-  public static ManagedRegion open(Backend remote, MountOptions options) throws IOException {
+  /** Opens a region; see {@link dev.r3map.ManagedMount#open}. */
+  public static ManagedRegion open(Backend remote, MountOptions mountOptions) throws IOException {
+    MountOptions options = new MountOptions(mountOptions);
     if (options.durability == Durability.LOCAL && options.cache == null) {
       throw new IllegalArgumentException("local durability needs a cache file");
     }
@@ -155,7 +153,7 @@ public final class ManagedRegion implements FrontendRegion {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while pulling first");
+      throw new InterruptedIOException("interrupted while pulling first");
     }
   }
 

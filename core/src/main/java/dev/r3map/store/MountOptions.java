@@ -29,6 +29,28 @@ public final class MountOptions {
   public Runnable onBeforeClose = () -> {};
   public LongConsumer onChunkLocal = offset -> {};
 
+  public MountOptions() {}
+
+  /** A copy, so that a region keeps what it was opened with. */
+  MountOptions(MountOptions other) {
+    chunkSize = other.chunkSize;
+    pullWorkers = other.pullWorkers;
+    pullPriority = other.pullPriority;
+    pullFirst = other.pullFirst;
+    pushWorkers = other.pushWorkers;
+    pushInterval = other.pushInterval;
+    ioTimeout = other.ioTimeout;
+    durability = other.durability;
+    cache = other.cache;
+    local = other.local;
+    readOnly = other.readOnly;
+    onBeforeSync = other.onBeforeSync;
+    onAfterSync = other.onAfterSync;
+    onBeforeClose = other.onBeforeClose;
+    onChunkLocal = other.onChunkLocal;
+  }
+
+  /** Whether writes are ever to reach the remote. */
   boolean pushes() {
     return !readOnly && pushWorkers > 0 && !pushInterval.isZero();
   }
