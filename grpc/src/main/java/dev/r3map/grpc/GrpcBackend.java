@@ -15,10 +15,11 @@ import java.util.Optional;
  * A resource that a gRPC server serves. Owns two threads and two connections; whoever opened it
  * closes it, and calls in flight fail then.
  *
- * <p>A call fails when the server has been silent for the options' timeout. A lost connection is
- * made again by the next call; calls in flight fail with a plain {@link IOException}. {@link #sync}
- * fails likewise when the server has restarted since a write that no earlier sync covered, until
- * those bytes have been written again: the server may have forgotten them.
+ * <p>A call fails when the server has been silent for the options' timeout, a sync for six times
+ * that. A lost connection is made again by the next call; calls in flight fail with a plain {@link
+ * IOException}. {@link #sync} fails likewise when the server has restarted since a write that no
+ * earlier sync covered, until those bytes have been written again: the server may have forgotten
+ * them.
  */
 final class GrpcBackend implements Backend {
   private final Link link;

@@ -160,7 +160,7 @@ final class Link implements AutoCloseable {
   }
 
   private void reconnect() {
-    boolean down = isDown(prompt) | isDown(bulk);
+    boolean down = isDown(prompt) || isDown(bulk);
     if (closed || !down || System.nanoTime() - lastFailure > NO_DEMAND) {
       reconnecting.set(false);
       return;
