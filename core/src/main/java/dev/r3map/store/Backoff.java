@@ -1,5 +1,7 @@
 package dev.r3map.store;
 
+import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -23,5 +25,17 @@ final class Backoff {
     next = Math.min(next * 2, MOST_NANOS);
     long left = Math.max(0, Math.min(jittered, deadline - System.nanoTime()));
     Thread.sleep(left / 1_000_000, (int) (left % 1_000_000));
+  }
+
+  /** Like {@link #sleep(long)}, between tries that {@code failure} made necessary. */
+  void sleep(long deadline, IOException failure) throws IOException {
+    try {
+      sleep(deadline);
+    } catch (InterruptedException interrupt) {
+      Thread.currentThread().interrupt();
+      InterruptedIOException e = new InterruptedIOException("interrupted while trying again");
+      e.initCause(failure);
+      throw e;
+    }
   }
 }

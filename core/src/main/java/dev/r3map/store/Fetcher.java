@@ -50,6 +50,7 @@ final class Fetcher implements AutoCloseable {
     volatile @Nullable Thread thread;
     private volatile long deadline;
     volatile boolean abandoned;
+    volatile @Nullable IOException lastFailure;
 
     Fetch(long chunk, long deadline) {
       this.chunk = chunk;
@@ -128,7 +129,8 @@ final class Fetcher implements AutoCloseable {
       if (fetch.isOver()) {
         abandon(fetch);
       }
-      return new IOException("no answer in time");
+      IOException last = fetch.lastFailure;
+      return last != null ? last : new IOException("no answer in time");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return new InterruptedIOException("interrupted");
@@ -213,6 +215,7 @@ final class Fetcher implements AutoCloseable {
       if (fetch.isOver()) {
         throw e;
       }
+      fetch.lastFailure = e;
       return false;
     }
   }

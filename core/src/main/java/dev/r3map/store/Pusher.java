@@ -117,6 +117,7 @@ final class Pusher implements AutoCloseable {
    */
   long[] sync() throws IOException {
     long deadline = System.nanoTime() + timeoutNanos;
+    Backoff backoff = new Backoff();
     TreeSet<Long> pushed = new TreeSet<>();
     for (long failures = -1; failures != returned.get(); ) {
       failures = returned.get();
@@ -128,10 +129,11 @@ final class Pusher implements AutoCloseable {
       } catch (PermanentIOException e) {
         throw Failures.syncing(remote, e);
       } catch (IOException e) {
-        // What the remote has lost is dirty again: the next round writes it once more.
+        // What the remote may have lost is dirty again: the next round writes it once more.
         if (closed || System.nanoTime() - deadline >= 0) {
           throw Failures.syncing(remote, e);
         }
+        backoff.sleep(deadline, e);
       }
     }
     store.trimJournal();
@@ -319,7 +321,8 @@ final class Pusher implements AutoCloseable {
 
   private void syncRemote(Map<Long, List<BlockSet.Bits>> mine) throws IOException {
     try {
-      retry.run(remote::sync);
+      // Not tried again by itself: a remote that failed may have lost what it had.
+      remote.sync();
     } catch (Throwable e) {
       mine.values().forEach(all -> all.forEach(store.dirty()::setAll));
       returned.incrementAndGet();

@@ -2,7 +2,6 @@ package dev.r3map.store;
 
 import dev.r3map.backend.PermanentIOException;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 
@@ -41,20 +40,8 @@ final class Retry {
           throw e;
         }
         backoff = backoff == null ? new Backoff() : backoff;
-        pause(backoff, deadline, e);
+        backoff.sleep(deadline, e);
       }
-    }
-  }
-
-  private static void pause(Backoff backoff, long deadline, IOException failure)
-      throws IOException {
-    try {
-      backoff.sleep(deadline);
-    } catch (InterruptedException interrupt) {
-      Thread.currentThread().interrupt();
-      InterruptedIOException e = new InterruptedIOException("interrupted while trying again");
-      e.initCause(failure);
-      throw e;
     }
   }
 }

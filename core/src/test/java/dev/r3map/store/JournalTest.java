@@ -1,0 +1,206 @@
+package dev.r3map.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.r3map.backend.PermanentIOException;
+import dev.r3map.backend.ResourceChangedException;
+import dev.r3map.store.JournalFormat.Type;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class JournalTest {
+  private static final Chunks CHUNKS = new Chunks(1000L * Chunks.BLOCK, 64 << 10);
+
+  @TempDir Path folder;
+  private Path path = Path.of("");
+
+  @BeforeEach
+  void setUp() {
+    path = folder.resolve("x.journal");
+  }
+
+  private Journal.Opened open(String boot) throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", boot, Long.MAX_VALUE / 4);
+    opened.journal().begin(opened.state(), () -> {});
+    return opened;
+  }
+
+  @Test
+  void remembersEveryStateAcrossAKill() throws IOException {
+    try (Journal journal = open("boot").journal()) {
+      journal.append(Type.PRESENT, 0, 10);
+      journal.append(Type.ZERO, 10, 20);
+      journal.append(Type.DIRTY, 5, 12);
+      journal.append(Type.CLEAN, 5, 6);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(journal.path()).isEqualTo(path);
+      assertThat(again.state().present.cardinality()).isEqualTo(20);
+      assertThat(again.state().zeros.nextSet(0, 1000)).isEqualTo(12);
+      assertThat(again.state().dirty.nextSet(0, 1000)).isEqualTo(6);
+      assertThat(again.state().dirty.cardinality()).isEqualTo(6);
+    }
+  }
+
+  @Test
+  void ignoresWhatACrashToreOff() throws IOException {
+    try (Journal journal = open("boot").journal()) {
+      journal.append(Type.PRESENT, 0, 10);
+      journal.append(Type.PRESENT, 10, 20);
+    }
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(file.length() - 1);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().present.cardinality()).isEqualTo(10);
+      journal.append(Type.DIRTY, 30, 31);
+    }
+    try (Journal journal = open("boot").journal()) {
+      assertThat(journal.isLong()).isFalse();
+    }
+  }
+
+  @Test
+  void ignoresBytesThatAreNoRecordOfItsOwn() throws IOException {
+    try (Journal journal = open("boot").journal()) {
+      journal.append(Type.PRESENT, 0, 10);
+    }
+    byte[] all = Files.readAllBytes(path);
+    byte[] record = java.util.Arrays.copyOfRange(all, all.length - 24, all.length);
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.seek(file.length());
+      file.write(record); // a sound record, but of another place
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().records).isEqualTo(all.length > 0 ? 2 : 0);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void afterACrashOfTheHostOnlyCommittedDirtyBlocksAreKept() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.PRESENT, 0, 10);
+      journal.append(Type.DIRTY, 3, 5);
+      journal.commit(() -> {});
+      journal.append(Type.DIRTY, 7, 8);
+      journal.append(Type.PRESENT, 20, 30);
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.nextSet(0, 1000)).isEqualTo(3);
+      assertThat(again.state().dirty.cardinality()).isEqualTo(2);
+      assertThat(again.state().present.cardinality()).isEqualTo(2);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void afterACrashOfTheHostAJournalThatWasClosedInOrderIsKept() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.PRESENT, 0, 10);
+      journal.commit(() -> {});
+      journal.seal();
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().present.cardinality()).isEqualTo(10);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void aCommitCoversOnlyWhatWasRecordedBeforeItsDataWasForced() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.DIRTY, 1, 2);
+      journal.commit(() -> journal.append(Type.DIRTY, 8, 9));
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.cardinality()).isEqualTo(1);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void writesItselfAnewWhenLong() throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 100);
+    opened.journal().begin(opened.state(), () -> {});
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 1000; i++) {
+        journal.append(Type.DIRTY, i % 50, i % 50 + 1);
+      }
+      assertThat(journal.isLong()).isTrue();
+      long before = Files.size(path);
+      journal.commit(() -> {});
+      assertThat(Files.size(path)).isLessThan(before / 10);
+      journal.append(Type.DIRTY, 500, 501);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.cardinality()).isEqualTo(51);
+      assertThat(journal).isNotNull();
+    }
+    try (var files = Files.list(folder)) {
+      assertThat(files).containsExactly(path);
+    }
+  }
+
+  @Test
+  void refusesAResourceThatChanged() throws IOException {
+    open("boot").journal().close();
+    assertThatThrownBy(() -> Journal.open(path, CHUNKS, "other"))
+        .isInstanceOf(ResourceChangedException.class)
+        .hasMessageContaining("'id'")
+        .hasMessageContaining("'other'");
+    Chunks larger = new Chunks(1001L * Chunks.BLOCK, 64 << 10);
+    assertThatThrownBy(() -> Journal.open(path, larger, "id"))
+        .isInstanceOf(ResourceChangedException.class);
+  }
+
+  @Test
+  void refusesASecondUser() throws IOException {
+    try (Journal journal = open("boot").journal()) {
+      assertThatThrownBy(() -> Journal.open(path, CHUNKS, "id"))
+          .isInstanceOf(PermanentIOException.class)
+          .hasMessageContaining("in use");
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void refusesWhatIsNotAJournalAndSaysWhatToDo() throws IOException {
+    for (byte[] content :
+        new byte[][] {"hello".getBytes(java.nio.charset.StandardCharsets.UTF_8), new byte[100]}) {
+      Files.write(path, content);
+      assertThatThrownBy(() -> Journal.open(path, CHUNKS, "id"))
+          .isInstanceOf(PermanentIOException.class)
+          .hasMessageContaining("Remove the cache");
+      assertThat(Files.readAllBytes(path)).isEqualTo(content);
+    }
+  }
+
+  @Test
+  void everyFlippedBitOfTheHeaderIsNoticed() throws IOException {
+    open("boot").journal().close();
+    byte[] good = Files.readAllBytes(path);
+    int header = good.length - 24; // one commit record follows
+    for (int i = 0; i < header; i++) {
+      byte[] bad = good.clone();
+      bad[i] ^= 0x10;
+      Files.write(path, bad);
+      assertThatThrownBy(() -> Journal.open(path, CHUNKS, "id"))
+          .as("byte %d", i)
+          .isInstanceOf(PermanentIOException.class);
+    }
+  }
+}
