@@ -9,6 +9,8 @@ module dev.r3map.linux {
   requires transitive dev.r3map;
   requires static transitive org.jspecify;
 
+  exports dev.r3map.linux;
+
   provides dev.r3map.spi.Platform with
       dev.r3map.linux.storage.LinuxPlatform;
 }

@@ -1,0 +1,331 @@
+package dev.r3map.linux.fuse;
+
+import dev.r3map.Device;
+import dev.r3map.linux.FuseOptions;
+import dev.r3map.linux.ffi.FileCalls;
+import dev.r3map.linux.ffi.StatCalls;
+import dev.r3map.spi.FrontendRegion;
+import dev.r3map.spi.FrontendRegion.Frontend;
+import dev.r3map.spi.LocalView;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A region mounted as a file. Owns the mount, its descriptor, its threads (two receivers, a
+ * notifier, a watchdog, a virtual thread for each request that waits) and their memory until {@link
+ * #close}, which also the region calls when it is closed first. Requests in flight then fail.
+ *
+ * <p>What {@link #open} did is undone in reverse order, also when it fails half-way: the fields
+ * that are not null say how far it came.
+ */
+public final class FuseDevice implements Device, Frontend {
+  private static final Duration READY_LIMIT = Duration.ofSeconds(10);
+
+  /** For threads whose mount is gone: they return from the kernel within microseconds. */
+  private static final Duration END_LIMIT = Duration.ofSeconds(5);
+
+  /** For writing back what programs stored into mappings; beyond the deadline of each write. */
+  private static final Duration WRITE_BACK_MARGIN = Duration.ofSeconds(10);
+
+  private final FrontendRegion region;
+  private final Path requested;
+  private final FuseOptions options;
+  private final ReentrantLock closing = new ReentrantLock();
+  private boolean closed;
+
+  private boolean attached;
+  private @Nullable MountPoint mountPoint;
+  private @Nullable RequestPool pool;
+  private @Nullable FuseMount mount;
+  private @Nullable Passthrough passthrough;
+  private @Nullable DeferredRequests deferred;
+  private @Nullable FuseServer server;
+  private @Nullable Receivers receivers;
+
+  // What the region's threads look at.
+  private volatile @Nullable Notifier notifier;
+  private volatile @Nullable Attributes attributes;
+
+  /** Called after each step of opening; a test fails there. */
+  interface Steps {
+    void done(String step) throws IOException;
+  }
+
+  private FuseDevice(FrontendRegion region, Path path, FuseOptions options) {
+    this.region = region;
+    this.requested = path;
+    this.options = options;
+  }
+
+  /** Mounts a region; returns once the file can be used. */
+  public static FuseDevice open(FrontendRegion region, Path path, FuseOptions options)
+      throws IOException {
+    return open(region, path, options, step -> {});
+  }
+
+  static FuseDevice open(FrontendRegion region, Path path, FuseOptions options, Steps steps)
+      throws IOException {
+    FuseDevice device = new FuseDevice(region, path, options);
+    try {
+      device.start(steps);
+      return device;
+    } catch (IOException | RuntimeException | Error e) {
+      try {
+        device.close();
+      } catch (IOException | RuntimeException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  private void start(Steps steps) throws IOException {
+    closing.lock();
+    try {
+      FailureLog log = new FailureLog(requested);
+      boolean readOnly = region.readOnly();
+      long size = region.size();
+      Optional<LocalView> view = region.local();
+
+      // First, so that nothing that is written after the kernel saw the file goes unnoticed.
+      region.attach(this);
+      attached = true;
+      steps.done("attached");
+      MountPoint point = MountPoint.prepare(requested, readOnly);
+      mountPoint = point;
+      steps.done("mount point");
+      RequestPool requests = new RequestPool();
+      pool = requests;
+      FuseMount mounted = FuseMount.at(point, readOnly);
+      mount = mounted;
+      steps.done("mounted");
+      FuseConnection connection = mounted.connection();
+      boolean wantPassthrough = options.passthrough() && readOnly && mounted.byRoot();
+      Handshake handshake = shakeHands(connection, requests, wantPassthrough);
+      steps.done("handshake");
+
+      String name = "r3map FUSE " + point.path().getFileName();
+      Attributes attrs = new Attributes(size, point.status(), readOnly);
+      attributes = attrs;
+      HandedPages handed = new HandedPages(size);
+      Passthrough through =
+          new Passthrough(connection, log, view.filter(_ -> handshake.passthrough()), size);
+      passthrough = through;
+      DeferredRequests waiting =
+          new DeferredRequests(connection, requests, log, name, options.requestTimeout());
+      deferred = waiting;
+      steps.done("watchdog");
+      Notifier notifies =
+          new Notifier(
+              connection,
+              log,
+              handed,
+              view.filter(_ -> readOnly && options.push() && !options.directIo()),
+              through,
+              size,
+              name,
+              options.requestTimeout());
+      notifier = notifies;
+      steps.done("notifier");
+      OpenFiles openFiles = new OpenFiles(options.directIo(), through);
+      FuseServer serves =
+          new FuseServer(
+              region,
+              this,
+              connection,
+              waiting,
+              openFiles,
+              through,
+              handed,
+              attrs,
+              log,
+              options,
+              notifies::forgetAll);
+      server = serves;
+      receivers = new Receivers(connection, serves, requests, log, name);
+      steps.done("receivers");
+      if (mounted.byRoot()) {
+        raiseReadahead(mounted, log);
+      }
+      probe(point.path(), size);
+      steps.done("ready");
+    } finally {
+      closing.unlock();
+    }
+  }
+
+  @Override
+  public Path path() {
+    return requested;
+  }
+
+  @Override
+  public void written(long offset, long length) {
+    Attributes attrs = attributes;
+    Notifier notifies = notifier;
+    if (attrs != null && notifies != null) {
+      attrs.touch();
+      notifies.forget(offset, length);
+    }
+  }
+
+  @Override
+  public void pulled(long offset, long length) {
+    Notifier notifies = notifier;
+    if (notifies != null) {
+      notifies.push(offset, length);
+    }
+  }
+
+  /** How many READs the kernel sent. */
+  long reads() {
+    FuseServer serves = server;
+    return serves == null ? 0 : serves.reads();
+  }
+
+  /** How many WRITEs the kernel sent. */
+  long writes() {
+    FuseServer serves = server;
+    return serves == null ? 0 : serves.writes();
+  }
+
+  @Override
+  public void close() throws IOException {
+    closing.lock();
+    try {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      Unwinding unwinding = new Unwinding();
+      if (receivers != null && !region.readOnly()) {
+        unwinding.step(this::writeBack);
+      }
+      if (passthrough != null) {
+        unwinding.step(passthrough::close);
+      }
+      if (mount != null) {
+        unwinding.step(mount::detach);
+      }
+      if (receivers != null) {
+        unwinding.step(this::endReceivers);
+      }
+      if (deferred != null) {
+        unwinding.step(deferred::close);
+      }
+      if (notifier != null) {
+        unwinding.step(notifier::close);
+      }
+      if (mount != null) {
+        unwinding.step(mount.connection()::close);
+        unwinding.step(mount::closeHandle);
+      }
+      if (server != null) {
+        unwinding.step(server::close);
+      }
+      if (pool != null) {
+        unwinding.step(pool::close);
+      }
+      if (mountPoint != null) {
+        unwinding.step(mountPoint::close);
+      }
+      if (attached) {
+        unwinding.step(() -> region.detach(this));
+      }
+      unwinding.finish("cannot close the mount at " + requested + " cleanly");
+    } finally {
+      closing.unlock();
+    }
+  }
+
+  private Handshake shakeHands(
+      FuseConnection connection, RequestPool requests, boolean wantPassthrough) throws IOException {
+    Request request = requests.take();
+    if (request == null) {
+      throw new IOException("closed");
+    }
+    try {
+      Duration longest =
+          options.flushTimeout().compareTo(options.requestTimeout()) > 0
+              ? options.flushTimeout()
+              : options.requestTimeout();
+      return Handshake.perform(connection, request, wantPassthrough, longest);
+    } finally {
+      requests.giveBack(request);
+    }
+  }
+
+  private static void raiseReadahead(FuseMount mounted, FailureLog log) {
+    try {
+      mounted.raiseReadahead();
+    } catch (IOException e) {
+      log.note("readahead stays at the kernel's default: " + e);
+    }
+  }
+
+  /** Proves that the mount answers, and with the right size. */
+  private static void probe(Path path, long size) throws IOException {
+    StatCalls.Status status =
+        Joins.within(READY_LIMIT, "probe " + path, () -> StatCalls.status(path));
+    if (!status.mountRoot() || status.size() != size) {
+      throw new IOException(
+          "the mount at %s does not show (size=%d, expected %d)"
+              .formatted(path, status.size(), size));
+    }
+  }
+
+  /** Fetches what programs stored into mappings and the kernel did not write yet. */
+  private void writeBack() throws IOException {
+    if (mount == null || mountPoint == null || !mount.isMounted()) {
+      return;
+    }
+    Path path = mountPoint.path();
+    Joins.within(
+        options.requestTimeout().plus(WRITE_BACK_MARGIN),
+        "write back " + path,
+        () -> {
+          int fd = FileCalls.open(path, FileCalls.O_RDONLY, 0);
+          try {
+            FileCalls.writeBack(fd);
+          } finally {
+            FileCalls.close(fd);
+          }
+          return true;
+        });
+  }
+
+  private void endReceivers() throws IOException {
+    if (receivers == null || mount == null) {
+      return;
+    }
+    Receivers receiving = receivers;
+    FuseMount mounted = mount;
+    receiving.stop();
+    Thread nudges =
+        Thread.ofPlatform().daemon().name("r3map FUSE nudge").unstarted(() -> nudge(receiving));
+    if (!mounted.byRoot()) {
+      nudges.start();
+    }
+    if (receiving.ended(END_LIMIT)) {
+      return;
+    }
+    mounted.abort();
+    if (!receiving.ended(END_LIMIT)) {
+      throw new IOException("the receivers do not end");
+    }
+  }
+
+  private void nudge(Receivers receiving) {
+    try {
+      while (mount != null && !receiving.ended(Duration.ofNanos(1))) {
+        mount.nudge();
+      }
+    } catch (IOException e) {
+      // The connection ended, which is all that was wanted.
+    }
+  }
+}

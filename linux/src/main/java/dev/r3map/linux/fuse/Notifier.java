@@ -1,0 +1,232 @@
+package dev.r3map.linux.fuse;
+
+import dev.r3map.linux.ffi.Errno;
+import dev.r3map.linux.ffi.Native;
+import dev.r3map.spi.LocalView;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Tells the kernel what to forget (bytes written through another door) and what to know (bytes just
+ * pulled). Owns a thread until {@link #close}; who waits then goes on.
+ *
+ * <p>Both may wait within the kernel for the lock of a page, which is held until the READ of that
+ * page is answered. So this thread holds nothing, and nobody who answers requests waits for it.
+ *
+ * <p>A page is pushed only if the kernel never had it, and only into a mount that is never written:
+ * a push overwrites what a program stored into a mapping. It is an optimization and given up at the
+ * first difficulty: the queue full, memory short, the file passed through.
+ */
+final class Notifier implements AutoCloseable {
+  /** Pulls of 256 KiB that may wait for a push: a second of fast pulling. */
+  private static final int MOST_PUSHES = 4096;
+
+  /** A push makes cache that the kernel can drop, but dropping is work: leave a quarter alone. */
+  private static final int MEMORY_LEFT_ALONE = 4;
+
+  /** How much to push before looking at the memory again. */
+  private static final long MEMORY_CHECK = 64L << 20;
+
+  private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
+
+  private final FuseConnection connection;
+  private final FailureLog log;
+  private final HandedPages handed;
+  private final Optional<LocalView> pushed;
+  private final Passthrough passthrough;
+  private final long size;
+  private final Duration limit;
+  private final Request notification;
+  private final ConcurrentLinkedQueue<Invalidation> invalidations = new ConcurrentLinkedQueue<>();
+  private final ArrayBlockingQueue<Range> pushes = new ArrayBlockingQueue<>(MOST_PUSHES);
+  private final Thread thread;
+  private long pushBudget;
+  private volatile boolean closed;
+
+  private record Range(long offset, long length) {}
+
+  private static final class Invalidation {
+    private final long offset;
+    private final long length;
+    private final Thread waiter = Thread.currentThread();
+    private volatile boolean done;
+
+    Invalidation(long offset, long length) {
+      this.offset = offset;
+      this.length = length;
+    }
+  }
+
+  /**
+   * Begins to work.
+   *
+   * @param pushed where the bytes to push are; empty if none must be
+   * @param limit how long {@link #forget} waits
+   */
+  Notifier(
+      FuseConnection connection,
+      FailureLog log,
+      HandedPages handed,
+      Optional<LocalView> pushed,
+      Passthrough passthrough,
+      long size,
+      String name,
+      Duration limit)
+      throws IOException {
+    this.connection = connection;
+    this.log = log;
+    this.handed = handed;
+    this.pushed = pushed;
+    this.passthrough = passthrough;
+    this.size = size;
+    this.limit = limit;
+    notification = new Request();
+    thread = Thread.ofPlatform().daemon().name(name + " notifier").start(this::work);
+  }
+
+  /** Makes the kernel forget a range, and waits until it has: parked, and not for ever. */
+  void forget(long offset, long length) {
+    if (closed || length == 0 || !handed.any(offset, length)) {
+      return;
+    }
+    Invalidation invalidation = new Invalidation(offset, length);
+    invalidations.add(invalidation);
+    LockSupport.unpark(thread);
+    boolean interrupted = false;
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (!invalidation.done && !closed) {
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        log.failed("invalidation", offset, length, new TimeoutException("within " + limit));
+        break;
+      }
+      LockSupport.parkNanos(invalidation, left);
+      interrupted |= Thread.interrupted();
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Makes the kernel forget everything, some time soon. */
+  void forgetAll() {
+    invalidations.add(new Invalidation(0, 0));
+    LockSupport.unpark(thread);
+  }
+
+  /** Gives the kernel a range, some time soon or never. */
+  void push(long offset, long length) {
+    if (pushed.isPresent() && !closed && pushes.offer(new Range(offset, length))) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    closed = true;
+    LockSupport.unpark(thread);
+    invalidations.forEach(invalidation -> LockSupport.unpark(invalidation.waiter));
+    Joins.join(thread, CLOSE_LIMIT);
+    notification.free();
+  }
+
+  private void work() {
+    while (!closed) {
+      Invalidation invalidation = invalidations.poll();
+      if (invalidation != null) {
+        invalidate(invalidation);
+        continue;
+      }
+      Range range = pushes.poll();
+      if (range != null) {
+        pushRange(range);
+        continue;
+      }
+      LockSupport.park(this);
+    }
+  }
+
+  private void invalidate(Invalidation invalidation) {
+    notification.put(FuseProtocol.INVAL_INODE_INO, FuseProtocol.ROOT_ID);
+    notification.put(FuseProtocol.INVAL_INODE_OFFSET, invalidation.offset);
+    notification.put(FuseProtocol.INVAL_INODE_LENGTH, invalidation.length);
+    notification.finishNotification(
+        FuseProtocol.NOTIFY_INVAL_INODE, FuseProtocol.INVAL_INODE_SIZE, 0, 0);
+    int errno = connection.send(notification);
+    if (errno != 0 && errno != Errno.ENOENT && !closed) {
+      log.warn("the kernel did not forget a range: " + Errno.text(errno));
+    }
+    invalidation.done = true;
+    LockSupport.unpark(invalidation.waiter);
+  }
+
+  private void pushRange(Range range) {
+    LocalView view = pushed.orElseThrow();
+    try {
+      // Whole pages only, but for the end of the file: the kernel does not believe in halves.
+      long end = range.offset + range.length;
+      long from = Math.ceilDiv(range.offset, Native.PAGE_SIZE) * Native.PAGE_SIZE;
+      long to = end == size ? end : end / Native.PAGE_SIZE * Native.PAGE_SIZE;
+      if (from < to && view.isLocal(from, to - from)) {
+        long mapping = view.mapping().address();
+        view.runs(
+            from,
+            to - from,
+            (offset, length, zeros) -> {
+              if (!zeros) {
+                pushRun(mapping, offset, offset + length);
+              }
+            });
+      }
+    } catch (RuntimeException e) {
+      log.failed("push", range.offset, range.length, e);
+    }
+  }
+
+  private void pushRun(long mapping, long offset, long end) {
+    // A run of blocks may begin within a page where pages are larger than blocks.
+    long at = Math.ceilDiv(offset, Native.PAGE_SIZE) * Native.PAGE_SIZE;
+    while (at < end && !closed && !passthrough.isActive() && invalidations.isEmpty()) {
+      at = handed.run(at, end, true);
+      long until = handed.run(at, Math.min(end, at + FuseProtocol.MAX_TRANSFER), false);
+      if (until > at) {
+        if (!memoryIsFree(until - at)) {
+          return;
+        }
+        handed.mark(at, until - at);
+        store(mapping, at, (int) (until - at));
+      }
+      at = until;
+    }
+  }
+
+  private void store(long mapping, long offset, int length) {
+    notification.put(FuseProtocol.STORE_NODEID, FuseProtocol.ROOT_ID);
+    notification.put(FuseProtocol.STORE_OFFSET, offset);
+    notification.put(FuseProtocol.STORE_LENGTH, (long) length);
+    notification.finishNotification(
+        FuseProtocol.NOTIFY_STORE, FuseProtocol.STORE_SIZE, mapping + offset, length);
+    int errno = connection.send(notification);
+    if (errno != 0 && errno != Errno.ENOENT && !closed) {
+      log.note("a push failed: " + Errno.text(errno));
+    }
+  }
+
+  private boolean memoryIsFree(long length) {
+    pushBudget -= length;
+    if (pushBudget >= 0) {
+      return true;
+    }
+    Processes.Memory memory = Processes.memory();
+    if (memory.available() > memory.total() / MEMORY_LEFT_ALONE) {
+      pushBudget = MEMORY_CHECK;
+      return true;
+    }
+    return false;
+  }
+}

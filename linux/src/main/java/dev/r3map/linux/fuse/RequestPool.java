@@ -1,0 +1,82 @@
+package dev.r3map.linux.fuse;
+
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Request memory, made as it is needed up to a bound; owns what is not taken. Closed once nobody
+ * waits for one; what is given back later is freed then.
+ */
+final class RequestPool implements AutoCloseable {
+  /**
+   * The kernel keeps at most 64 background requests of its own, but one for every thread that waits
+   * in a system call. Beyond this many that wait for the remote, receivers wait too; each of those
+   * has a deadline. A request takes memory only where it is touched: two pages for most.
+   */
+  static final int MOST = 256;
+
+  /** So many are kept when they are idle; a burst beyond that gives its memory back. */
+  private static final int KEPT = 8;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition given = lock.newCondition();
+  private final ArrayDeque<Request> idle = new ArrayDeque<>();
+  private int made;
+  private boolean closed;
+
+  /** Waits for one that nobody else has; null once this is closed. */
+  @Nullable Request take() throws IOException {
+    lock.lock();
+    try {
+      while (!closed) {
+        Request request = idle.poll();
+        if (request != null) {
+          return request;
+        }
+        if (made < MOST) {
+          request = new Request();
+          made++;
+          return request;
+        }
+        given.awaitUninterruptibly();
+      }
+      return null;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Gives back what was taken. */
+  void giveBack(Request request) {
+    lock.lock();
+    try {
+      if (closed || (idle.size() >= KEPT && !lock.hasWaiters(given))) {
+        made--;
+        request.free();
+      } else {
+        idle.push(request);
+        given.signal();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Frees what is idle, and lets whoever waits go without. */
+  @Override
+  public void close() {
+    lock.lock();
+    try {
+      closed = true;
+      made -= idle.size();
+      idle.forEach(Request::free);
+      idle.clear();
+      given.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+}
