@@ -25,13 +25,14 @@ final class CommandLines {
         .setCaseInsensitiveEnumValuesAllowed(true);
     root.getSubcommands()
         .values()
-        .forEach(
-            command ->
-                command
-                    .getCommandSpec()
-                    .usageMessage()
-                    .exitCodeListHeading("%n@|bold Exit codes|@%n")
-                    .exitCodeList(ExitCode.explained()));
+        .forEach(command ->
+            command
+                .getCommandSpec()
+                .usageMessage()
+                .abbreviateSynopsis(true)
+                .sortOptions(false)
+                .exitCodeListHeading("%n@|bold Exit codes|@%n")
+                .exitCodeList(ExitCode.explained()));
     return root;
   }
 }

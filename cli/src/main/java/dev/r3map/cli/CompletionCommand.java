@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
     description = {"", "One script serves bash and zsh."},
     footerHeading = "%n@|bold Examples|@%n",
     footer = {
-      "  source <(r3map completion)                       # in this shell; or in ~/.bashrc, ~/.zshrc",
+      "  source <(r3map completion)          # here; for good: in ~/.bashrc or ~/.zshrc",
       "  r3map completion bash > /etc/bash_completion.d/r3map"
     })
 final class CompletionCommand implements Callable<Integer> {
@@ -39,6 +39,7 @@ final class CompletionCommand implements Callable<Integer> {
       arity = "0..1",
       defaultValue = "bash",
       description = "For which: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
+  @SuppressWarnings("unused") // checked when it is parsed; one script serves all
   private Shell shell = Shell.BASH;
 
   @Override

@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -91,13 +92,13 @@ final class CopyCommand extends ConsoleCommand {
       paramLabel = "TIME",
       converter = DurationConverter.class,
       defaultValue = "30s",
-      description =
-          "For how long to try again when a transfer fails. Default: ${DEFAULT-VALUE}.")
+      description = "For how long to try again when a transfer fails. Default: ${DEFAULT-VALUE}.")
   private Duration ioTimeout = Duration.ofSeconds(30);
 
   @Mixin private ProgressOption progress;
 
-  @Mixin private ConnectionOptions connection;
+  @ArgGroup(validate = false, heading = "%n@|bold Connection|@, of both%n")
+  private ConnectionOptions connection = new ConnectionOptions();
 
   @Override
   int run(Console console) throws Exception {
@@ -180,13 +181,12 @@ final class CopyCommand extends ConsoleCommand {
         comparer.run();
       }
     }
-    console.event(
-        () ->
-            JsonObject.event("copied")
-                .with("size", size)
-                .with("written", copier.written())
-                .with("seconds", time.toNanos() / 1e9)
-                .with("verified", verify));
+    console.event(() ->
+        JsonObject.event("copied")
+            .with("size", size)
+            .with("written", copier.written())
+            .with("seconds", time.toNanos() / 1e9)
+            .with("verified", verify));
     console.say(
         "copied %s in %s (%s), %s of it zeros%s"
             .formatted(
@@ -198,8 +198,7 @@ final class CopyCommand extends ConsoleCommand {
   }
 
   /** Shows how far it is, to people and machines. */
-  private ProgressOption.Shown watch(
-      Console console, String what, LongSupplier done, long total) {
+  private ProgressOption.Shown watch(Console console, String what, LongSupplier done, long total) {
     ProgressOption.Shown line =
         progress.show(
             console, () -> new ProgressLine.State(done.getAsLong(), total, verify ? what : ""));
@@ -211,12 +210,11 @@ final class CopyCommand extends ConsoleCommand {
             EVENT_PAUSE,
             "events",
             () ->
-                console.event(
-                    () ->
-                        JsonObject.event("progress")
-                            .with("phase", what)
-                            .with("done", done.getAsLong())
-                            .with("total", total)));
+                console.event(() ->
+                    JsonObject.event("progress")
+                        .with("phase", what)
+                        .with("done", done.getAsLong())
+                        .with("total", total)));
     return () -> {
       events.close();
       line.close();

@@ -6,6 +6,7 @@ import dev.r3map.cli.term.JsonObject;
 import java.io.InterruptedIOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.Objects;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -20,7 +21,7 @@ final class ErrorReports {
     Console console = console(e.getCommandLine());
     StringWriter suggestions = new StringWriter();
     UnmatchedArgumentException.printSuggestions(e, new PrintWriter(suggestions));
-    console.error(lowerFirst(e.getMessage()));
+    console.error(lowerFirst(Objects.requireNonNullElse(e.getMessage(), "wrong usage")));
     if (!suggestions.toString().isBlank()) {
       console.line(suggestions.toString().stripTrailing());
     }
@@ -33,13 +34,10 @@ final class ErrorReports {
     Console console = console(command);
     int code = exitCode(e);
     String message = Errors.describe(e);
-    console.event(
-        () -> JsonObject.event("error").with("message", message).with("exitCode", code));
+    console.event(() -> JsonObject.event("error").with("message", message).with("exitCode", code));
     console.error(isBug(e) ? "internal error: " + message + "; -v shows where" : message);
     if (console.verbosity() > 0) {
-      StringWriter stack = new StringWriter();
-      e.printStackTrace(new PrintWriter(stack));
-      console.line(stack.toString().stripTrailing());
+      console.line(Errors.stack(e));
     }
     if (code == ExitCode.USAGE) {
       hint(command, console);

@@ -15,8 +15,8 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** Shows what a resource says of itself. */
@@ -45,7 +45,8 @@ final class InfoCommand extends ConsoleCommand {
       description = "A URI, or the path of a file.")
   private Resource resource;
 
-  @Mixin private ConnectionOptions connection;
+  @ArgGroup(validate = false, heading = "%n@|bold Connection|@%n")
+  private ConnectionOptions connection = new ConnectionOptions();
 
   @Override
   int run(Console console) throws Exception {
@@ -66,8 +67,7 @@ final class InfoCommand extends ConsoleCommand {
   }
 
   /** The median of a few small reads; none of an empty resource. */
-  private static Optional<Duration> latency(Backend backend, Geometry geometry)
-      throws IOException {
+  private static Optional<Duration> latency(Backend backend, Geometry geometry) throws IOException {
     int length = (int) Math.min(backend.size(), Math.max(PROBE_BYTES, geometry.requiredChunk()));
     if (length == 0) {
       return Optional.empty();

@@ -16,21 +16,21 @@ import picocli.CommandLine.Spec;
     description = {
       "",
       "A resource is anything with a fixed number of bytes:",
-      "  @|bold ./disk.img|@, @|bold file:///srv/disk.img|@    a file or block device of this host",
-      "  @|bold grpc://host:1337|@, @|bold grpcs://host|@      what r3map serve offers on another one",
-      "  @|bold grpc+unix:///run/r3map.sock|@       the same through a Unix socket",
-      "  @|bold memory:1GiB|@                       zeros in memory, for trials",
+      "  @|bold ./disk.img|@, @|bold file:///srv/disk.img|@   a file or block device of this host",
+      "  @|bold grpc://host:1337|@, @|bold grpcs://host|@     what 'r3map serve' offers elsewhere",
+      "  @|bold grpc+unix:///run/r3map.sock|@      the same through a Unix socket",
+      "  @|bold memory:1GiB|@                      zeros in memory, for trials",
       "Sizes are written 4096, 256KiB, 1GiB; times 150ms, 20s, 2m.",
       ""
     },
     synopsisSubcommandLabel = "COMMAND",
     footerHeading = "%n@|bold Start here|@%n",
     footer = {
-      "  r3map demo                                       # all of it on this host, in one command",
-      "  r3map serve disk.img                             # on the host that has the file",
-      "  r3map mount grpc://127.0.0.1:1337 here.img       # where it is wanted; Ctrl-C ends it",
-      "  r3map COMMAND --help                             # more, with examples",
-      "  source <(r3map completion)                       # Tab completion in bash and zsh"
+      "  r3map demo                                   # all of it, on this host",
+      "  r3map serve disk.img                         # on the host that has it",
+      "  r3map mount grpc://127.0.0.1:1337 here.img   # where it is wanted",
+      "  r3map COMMAND --help                         # more, with examples",
+      "  source <(r3map completion)                   # Tab in bash and zsh"
     })
 final class R3map implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -46,6 +46,7 @@ final class R3map implements Callable<Integer> {
       usageHelp = true,
       scope = ScopeType.INHERIT,
       description = "Show this help.")
+  @SuppressWarnings("unused") // picocli looks at the option and not at the field
   private boolean help;
 
   @Option(

@@ -10,7 +10,9 @@ import picocli.CommandLine.Option;
 
 /** How to reach a resource. */
 public final class ConnectionOptions {
-  /** Long enough for a chunk on a slow line, short enough to be tried again before a reader fails. */
+  /**
+   * Long enough for a chunk on a slow line, short enough to be tried again before a reader fails.
+   */
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
 
   @Option(
@@ -46,9 +48,7 @@ public final class ConnectionOptions {
       description = "PEM key (PKCS #8) of that certificate.")
   private @Nullable Path key;
 
-  @Option(
-      names = "--insecure",
-      description = "Accept plaintext (grpc://) also beyond this host.")
+  @Option(names = "--insecure", description = "Accept plaintext (grpc://) also beyond this host.")
   private boolean insecure;
 
   /** For reading and writing, with remote calls that take 10 s at most. */

@@ -51,9 +51,7 @@ public final class ListenerOptions {
       description = "Only clients with a certificate that these PEM certificates have signed.")
   private @Nullable Path clientCa;
 
-  @Option(
-      names = "--insecure",
-      description = "Offer plaintext (grpc://) also beyond this host.")
+  @Option(names = "--insecure", description = "Offer plaintext (grpc://) also beyond this host.")
   private boolean insecure;
 
   /**

@@ -9,11 +9,15 @@ import picocli.CommandLine.Option;
 
 /** Whether to show progress. */
 public final class ProgressOption {
+  private @Nullable Boolean wanted;
+
   @Option(
       names = "--progress",
       negatable = true,
       description = "Show a progress bar, or do not. Default: if standard error is a terminal.")
-  private @Nullable Boolean wanted;
+  public void want(boolean shown) {
+    wanted = shown;
+  }
 
   /** Progress that is shown, or is not, until this is closed. */
   public interface Shown extends AutoCloseable {
@@ -33,7 +37,7 @@ public final class ProgressOption {
     };
   }
 
-  private boolean isWanted(Console console) {
+  public boolean isWanted(Console console) {
     return wanted != null ? wanted : !console.isQuiet() && Console.isTerminal();
   }
 }

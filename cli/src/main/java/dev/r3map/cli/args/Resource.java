@@ -15,7 +15,8 @@ public record Resource(URI uri) {
    * @throws IllegalArgumentException if {@code text} is neither a URI nor a path
    */
   public static Resource parse(String text) {
-    return new Resource(Backends.parse(text));
+    // A URI cannot be without anything after the colon.
+    return new Resource(Backends.parse(text.equals("memory:") ? "memory:?" : text));
   }
 
   public Backend open(BackendOptions options) throws IOException {
@@ -59,7 +60,7 @@ public record Resource(URI uri) {
   @Override
   public String toString() {
     if (uri.isOpaque()) {
-      return uri.toString();
+      return uri.toString().replaceFirst("\\?$", "");
     }
     return file()
         .map(Path::toString)

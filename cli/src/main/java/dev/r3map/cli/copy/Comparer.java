@@ -45,7 +45,8 @@ public final class Comparer {
       for (long at = 0; at < size; ) {
         long from = at;
         long hole =
-            Chunking.down(Math.min(leftHoles.endOfHole(from), rightHoles.endOfHole(from)), chunkSize, size);
+            Chunking.down(
+                Math.min(leftHoles.endOfHole(from), rightHoles.endOfHole(from)), chunkSize, size);
         if (hole > from) {
           done.add(hole - from);
           at = hole;

@@ -90,11 +90,10 @@ public final class Copier {
   private void zero(long offset, long length) throws IOException {
     if (!targetIsZero) {
       try {
-        retrying.run(
-            () -> {
-              target.zero(offset, length);
-              return length;
-            });
+        retrying.run(() -> {
+          target.zero(offset, length);
+          return length;
+        });
       } catch (IOException e) {
         throw at(offset, e);
       }
@@ -120,11 +119,10 @@ public final class Copier {
   private void write(ByteBuffer bytes, long offset) throws IOException {
     int length = bytes.remaining();
     try {
-      retrying.run(
-          () -> {
-            target.write(bytes.rewind(), offset);
-            return length;
-          });
+      retrying.run(() -> {
+        target.write(bytes.rewind(), offset);
+        return length;
+      });
     } catch (IOException e) {
       throw at(offset, e);
     }
@@ -136,11 +134,10 @@ public final class Copier {
       throws IOException {
     int limit = buffer.limit();
     try {
-      retrying.run(
-          () -> {
-            backend.read(buffer.clear().limit(limit), offset);
-            return limit;
-          });
+      retrying.run(() -> {
+        backend.read(buffer.clear().limit(limit), offset);
+        return limit;
+      });
     } catch (IOException e) {
       throw at(offset, e);
     }

@@ -54,8 +54,7 @@ final class Holes {
       known = retrying.run(() -> backend.extents(offset, size - offset));
       next = 0;
       if (known.isEmpty() || known.getLast().end() <= offset) {
-        throw new IOException(
-            "%s does not say what is at offset %d".formatted(backend, offset));
+        throw new IOException("%s does not say what is at offset %d".formatted(backend, offset));
       }
     }
   }

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Runs pieces of work, so many at once, each with a buffer; after the first failure none is begun
- * any more. Owns threads and memory until {@link #close}, which interrupts what still runs and waits
- * for it. One thread hands in the work.
+ * any more. Owns threads and memory until {@link #close}, which interrupts what still runs and
+ * waits for it. One thread hands in the work.
  */
 final class Workers implements AutoCloseable {
   private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
@@ -50,16 +50,15 @@ final class Workers implements AutoCloseable {
       buffers.add(buffer);
       throw e;
     }
-    threads.execute(
-        () -> {
-          try {
-            work.run(buffer.clear());
-          } catch (IOException | RuntimeException e) {
-            failure.compareAndSet(null, e);
-          } finally {
-            buffers.add(buffer);
-          }
-        });
+    threads.execute(() -> {
+      try {
+        work.run(buffer.clear());
+      } catch (IOException | RuntimeException e) {
+        failure.compareAndSet(null, e);
+      } finally {
+        buffers.add(buffer);
+      }
+    });
   }
 
   /**

@@ -14,8 +14,8 @@ public final class Console {
   private static final String PREFIX = "r3map: ";
   private static final String ERASE_LINE = "\r\033[K";
 
-  private final PrintStream out;
-  private final PrintStream err;
+  private PrintStream out;
+  private PrintStream err;
   private boolean quiet;
   private int verbosity;
   private boolean json;
@@ -24,6 +24,15 @@ public final class Console {
   public Console(PrintStream out, PrintStream err) {
     this.out = out;
     this.err = err;
+  }
+
+  /** Speaks elsewhere from now on. */
+  public synchronized void moveTo(PrintStream newOut, PrintStream newErr) {
+    out.flush();
+    err.flush();
+    out = newOut;
+    err = newErr;
+    status = "";
   }
 
   /** Only results and errors from now on. */

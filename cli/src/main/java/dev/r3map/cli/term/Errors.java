@@ -1,5 +1,7 @@
 package dev.r3map.cli.term;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -26,6 +28,13 @@ public final class Errors {
       case Error e -> "%s (%s)".formatted(message(e), e.getClass().getSimpleName());
       default -> message(thrown);
     };
+  }
+
+  /** For those who want to know where; with every cause. */
+  public static String stack(Throwable thrown) {
+    StringWriter stack = new StringWriter();
+    thrown.printStackTrace(new PrintWriter(stack));
+    return Secrets.mask(stack.toString().stripTrailing());
   }
 
   /** In one line, whatever a library put into it. */

@@ -10,7 +10,11 @@ public final class Human {
   private Human() {}
 
   /** Such as {@code 12.3 MiB}. */
-  public static String bytes(double bytes) {
+  public static String bytes(long bytes) {
+    return scaled((double) bytes);
+  }
+
+  private static String scaled(double bytes) {
     if (bytes < 1024) {
       return "%d B".formatted(Math.round(bytes));
     }
@@ -25,7 +29,12 @@ public final class Human {
 
   /** Bytes in a time, such as {@code 12.3 MiB/s}. */
   public static String rate(long bytes, Duration time) {
-    return bytes(bytes / Math.max(1e-9, time.toNanos() / 1e9)) + "/s";
+    return rate(bytes / Math.max(1e-9, time.toNanos() / 1e9));
+  }
+
+  /** Such as {@code 12.3 MiB/s}. */
+  public static String rate(double bytesPerSecond) {
+    return scaled(bytesPerSecond) + "/s";
   }
 
   /** Such as {@code 1.23 ms}, {@code 12.3 s} and {@code 2 h 05 min}. */

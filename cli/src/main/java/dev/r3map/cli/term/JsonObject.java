@@ -67,11 +67,10 @@ public final class JsonObject {
 
   private void write(JsonGenerator json) {
     json.writeStartObject();
-    members.forEach(
-        (name, value) -> {
-          json.writeName(name);
-          write(json, value);
-        });
+    members.forEach((name, value) -> {
+      json.writeName(name);
+      write(json, value);
+    });
     json.writeEndObject();
   }
 

@@ -77,7 +77,7 @@ public final class ProgressLine {
                 Human.bytes(state.total())));
     if (bytesPerSecond >= 1 && state.done() < state.total()) {
       double left = (state.total() - state.done()) / bytesPerSecond;
-      text.append("  %s/s".formatted(Human.bytes(bytesPerSecond)));
+      text.append("  ").append(Human.rate(bytesPerSecond));
       text.append("  %s left".formatted(Human.duration(wholeSeconds(left))));
     }
     if (!state.note().isEmpty()) {
@@ -98,8 +98,7 @@ public final class ProgressLine {
   /** Asks stty(1), because the JDK does not know; about 5 ms, in a thread that has the time. */
   private static int columns() {
     try {
-      Process stty =
-          new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).start();
+      Process stty = new ProcessBuilder("stty", "size").redirectInput(new File("/dev/tty")).start();
       if (stty.waitFor(1, TimeUnit.SECONDS)) {
         String size = new String(stty.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int found = Integer.parseInt(size.strip().replaceFirst("^\\d+ ", ""));

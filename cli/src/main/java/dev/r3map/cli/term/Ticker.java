@@ -16,18 +16,17 @@ public final class Ticker implements AutoCloseable {
         Thread.ofPlatform()
             .daemon()
             .name(name)
-            .start(
-                () -> {
-                  try {
-                    while (true) {
-                      action.run();
-                      Thread.sleep(pause);
-                    }
-                  } catch (InterruptedException e) {
-                    // Closed.
-                    return;
-                  }
-                });
+            .start(() -> {
+              try {
+                while (true) {
+                  action.run();
+                  Thread.sleep(pause);
+                }
+              } catch (InterruptedException e) {
+                // Closed.
+                return;
+              }
+            });
     return new Ticker(thread);
   }
 

@@ -1,0 +1,13 @@
+package dev.r3map.cli;
+
+import dev.r3map.cli.term.Console;
+import picocli.CommandLine.Command;
+
+/** x. */
+@Command(name = "train")
+final class TrainCommand extends ConsoleCommand {
+  @Override
+  int run(Console console) {
+    return 0;
+  }
+}
