@@ -178,6 +178,27 @@ class FuseCloseTest {
   }
 
   @Test
+  void endsAlsoWhenEveryRequestBufferIsHeldByARequestThatWaits() throws Exception {
+    int readers = RequestPool.MOST + 50;
+    CountDownLatch all = new CountDownLatch(RequestPool.MOST - 2);
+    CountDownLatch never = new CountDownLatch(1);
+    try (TestRegion region = TestRegion.direct(readers * 4096L);
+        Program program = Program.start()) {
+      try (Device device = Fuse.attach(region, path(), FuseOptions.DEFAULT.withDirectIo(true))) {
+        region.onFetch =
+            chunk -> {
+              all.countDown();
+              awaitQuietly(never);
+            };
+        program.ok("open r " + device.path());
+        program.begin("together " + readers + " 4096 4096");
+        awaitQuietly(all);
+      }
+      assertThat(program.answer()).isEqualTo("ok 0");
+    }
+  }
+
+  @Test
   void survivesThatAnAdministratorUnmountsIt() throws Exception {
     try (TestRegion region = TestRegion.local(MIB)) {
       try (Device device = Fuse.attach(region, path())) {

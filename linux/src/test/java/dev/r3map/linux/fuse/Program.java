@@ -208,7 +208,7 @@ final class Program implements AutoCloseable {
                       good.incrementAndGet();
                     }
                   } catch (IOException e) {
-                    System.err.println(e);
+                    // Not good.
                   }
                 }));
       }
