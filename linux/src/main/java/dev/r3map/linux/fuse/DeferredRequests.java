@@ -69,7 +69,12 @@ final class DeferredRequests implements AutoCloseable {
               }
             });
     deferred.worker(worker);
-    worker.start();
+    try {
+      worker.start();
+    } catch (Throwable t) {
+      inFlight.remove(deferred);
+      throw t;
+    }
     if (closed) {
       worker.interrupt();
     }

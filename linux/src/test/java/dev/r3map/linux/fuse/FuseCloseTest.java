@@ -75,6 +75,23 @@ class FuseCloseTest {
   }
 
   @Test
+  void writersOfTwoMountsThatLockTheSamePagesDoNotWaitForEachOtherForEver() throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        Device one = Fuse.attach(region, path());
+        Device other = Fuse.attach(region, dir.resolve("other"));
+        Program first = Program.start();
+        Program second = Program.start()) {
+      first.ok("open rw " + one.path());
+      second.ok("open rw " + other.path());
+      first.begin("rewrite 100 8192 1");
+      second.begin("rewrite 100 8192 2");
+      assertThat(first.answer()).isEqualTo("ok ");
+      assertThat(second.answer()).isEqualTo("ok ");
+      assertThat(first.ok("read 0 8192")).isEqualTo(second.ok("read 0 8192"));
+    }
+  }
+
+  @Test
   void endsWithItsRegion() throws Exception {
     Device device;
     try (TestRegion region = TestRegion.local(MIB)) {
