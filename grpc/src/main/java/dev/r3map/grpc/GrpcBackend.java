@@ -72,10 +72,12 @@ final class GrpcBackend implements Backend {
 
   @Override
   public void sync() throws IOException {
-    if (geometry().readOnly()) {
-      return;
+    if (link.closed()) {
+      throw failures.closed("sync");
     }
-    protocol.sync();
+    if (!geometry().readOnly()) {
+      protocol.sync();
+    }
   }
 
   @Override
