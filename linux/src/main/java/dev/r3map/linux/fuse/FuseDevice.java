@@ -88,7 +88,7 @@ public final class FuseDevice implements Device, Frontend {
   private void start(Steps steps) throws IOException {
     closing.lock();
     try {
-      FailureLog log = new FailureLog(requested);
+      FailureLog log = new FailureLog(requested + " (" + region + ")");
       boolean readOnly = region.readOnly();
       long size = region.size();
       Optional<LocalView> view = region.local();
@@ -97,7 +97,7 @@ public final class FuseDevice implements Device, Frontend {
       region.attach(this);
       attached = true;
       steps.done("attached");
-      MountPoint point = MountPoint.prepare(requested, readOnly);
+      MountPoint point = MountPoint.prepare(requested);
       mountPoint = point;
       steps.done("mount point");
       RequestPool requests = new RequestPool();
@@ -136,7 +136,17 @@ public final class FuseDevice implements Device, Frontend {
       OpenFiles openFiles = new OpenFiles(options.directIo(), through);
       FuseServer serves =
           new FuseServer(
-              region, this, connection, waiting, openFiles, through, handed, attrs, log, options);
+              region,
+              this,
+              connection,
+              waiting,
+              notifies,
+              openFiles,
+              through,
+              handed,
+              attrs,
+              log,
+              options);
       server = serves;
       receivers = new Receivers(connection, serves, requests, log, name);
       steps.done("receivers");

@@ -10,6 +10,8 @@ import dev.r3map.spi.FrontendRegion.Frontend;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +28,7 @@ final class FuseServer implements AutoCloseable {
   private final Frontend frontend;
   private final FuseConnection connection;
   private final DeferredRequests deferred;
+  private final Notifier notifier;
   private final OpenFiles openFiles;
   private final Passthrough passthrough;
   private final HandedPages handed;
@@ -46,6 +49,7 @@ final class FuseServer implements AutoCloseable {
       Frontend frontend,
       FuseConnection connection,
       DeferredRequests deferred,
+      Notifier notifier,
       OpenFiles openFiles,
       Passthrough passthrough,
       HandedPages handed,
@@ -57,6 +61,7 @@ final class FuseServer implements AutoCloseable {
     this.frontend = frontend;
     this.connection = connection;
     this.deferred = deferred;
+    this.notifier = notifier;
     this.openFiles = openFiles;
     this.passthrough = passthrough;
     this.handed = handed;
@@ -202,7 +207,7 @@ final class FuseServer implements AutoCloseable {
       return false;
     }
     try {
-      region.write(request.data(length), offset, frontend);
+      store(request, offset, length);
       answerWrite(request, unique, length);
     } catch (IOException | RuntimeException e) {
       log.failed("write", offset, length, e);
@@ -213,12 +218,35 @@ final class FuseServer implements AutoCloseable {
 
   private void writeLater(Deferred write) {
     try {
-      region.write(write.request().data(write.length()), write.offset(), frontend);
+      store(write.request(), write.offset(), write.length());
       if (write.claim()) {
         answerWrite(write.request(), write.unique(), write.length());
       }
     } catch (IOException | RuntimeException | Error e) {
       fail(write, "write", e);
+    }
+  }
+
+  private void store(Request request, long offset, int length) throws IOException {
+    ByteBuffer data = request.data(length);
+    int flags = request.intArgument(FuseProtocol.IO_IN_FLAGS);
+    if ((flags & FuseProtocol.WRITE_CACHE) != 0) {
+      storeAround(data, offset, offset + length);
+    } else {
+      region.write(data, offset, frontend);
+    }
+  }
+
+  /** Stores a page of the kernel's cache, but for what another door wrote after it was cached. */
+  private void storeAround(ByteBuffer data, long offset, long end) throws IOException {
+    for (long at = offset; at < end; ) {
+      Optional<Notifier.Range> newer = notifier.forgetting(at, end);
+      long until = Math.max(at, newer.map(Notifier.Range::offset).orElse(end));
+      if (until > at) {
+        data.limit((int) (until - offset)).position((int) (at - offset));
+        region.write(data, at, frontend);
+      }
+      at = newer.map(range -> Math.min(end, range.end())).orElse(end);
     }
   }
 

@@ -42,7 +42,7 @@ class FuseCloseTest {
       device.close();
       device.close();
       assertThat(region.frontends()).isEmpty();
-      assertThat(Mounts.mounts()).isEmpty();
+      assertThat(Leaks.mounts(dir)).isEmpty();
       assertThat(path()).doesNotExist();
     }
   }
@@ -81,7 +81,7 @@ class FuseCloseTest {
       device = Fuse.attach(region, path());
       assertThat(Files.size(path())).isEqualTo(MIB);
     }
-    assertThat(Mounts.mounts()).isEmpty();
+    assertThat(Leaks.mounts(dir)).isEmpty();
     device.close();
   }
 
@@ -171,7 +171,7 @@ class FuseCloseTest {
       assertThatThrownBy(device::close)
           .isInstanceOf(IOException.class)
           .hasMessageContaining("requests do not end");
-      assertThat(Mounts.mounts()).isEmpty();
+      assertThat(Leaks.mounts(dir)).isEmpty();
       assertThat(path()).doesNotExist();
       stubborn.countDown();
     }
@@ -181,7 +181,7 @@ class FuseCloseTest {
   void survivesThatAnAdministratorUnmountsIt() throws Exception {
     try (TestRegion region = TestRegion.local(MIB)) {
       try (Device device = Fuse.attach(region, path())) {
-        assertThat(Mounts.run("umount", device.path().toString())).isZero();
+        assertThat(Leaks.run("umount", device.path().toString())).isZero();
         Files.writeString(path(), "something else");
       }
       assertThat(path()).hasContent("something else");
@@ -195,7 +195,7 @@ class FuseCloseTest {
       device.abort();
       assertThatThrownBy(() -> Files.readAllBytes(path())).isInstanceOf(IOException.class);
     }
-    assertThat(Mounts.mounts()).isEmpty();
+    assertThat(Leaks.mounts(dir)).isEmpty();
   }
 
   @ParameterizedTest
@@ -230,7 +230,7 @@ class FuseCloseTest {
             .hasMessage("injected after " + step)
             .hasNoSuppressedExceptions();
         assertThat(region.frontends()).isEmpty();
-        assertThat(Mounts.mounts()).isEmpty();
+        assertThat(Leaks.mounts(dir)).isEmpty();
         assertThat(Files.exists(path())).isEqualTo(there);
       }
     }
@@ -270,7 +270,7 @@ class FuseCloseTest {
       assertThat(program.answer()).contains("error");
     } finally {
       server.destroyForcibly();
-      Mounts.run("umount", "-l", path().toString());
+      Leaks.run("umount", "-l", path().toString());
       Files.deleteIfExists(path());
     }
   }
