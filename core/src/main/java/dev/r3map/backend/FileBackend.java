@@ -39,6 +39,9 @@ public final class FileBackend implements Backend {
    */
   private static final int MAX_COPY = 1 << 20;
 
+  /** Disks have sectors of 512 or 4096 bytes. */
+  private static final long MAX_SECTOR = 4096;
+
   private final FileKind file;
   private final long size;
   private final boolean readOnly;
@@ -216,16 +219,32 @@ public final class FileBackend implements Backend {
   public void discard(long offset, long length) throws IOException {
     Ranges.check(offset, length, size);
     requireWritable();
-    var _ = punch("discard", offset, length);
+    long from = punchable(offset, true);
+    var _ = punch("discard", from, Math.max(0, punchable(offset + length, false) - from));
   }
 
   @Override
   public void zero(long offset, long length) throws IOException {
     Ranges.check(offset, length, size);
     requireWritable();
-    if (!punch("zero", offset, length)) {
+    long end = offset + length;
+    long from = punchable(offset, true);
+    long to = punchable(end, false);
+    if (from < to && punch("zero", from, to - from)) {
+      Ranges.writeZeros(this, offset, from - offset);
+      Ranges.writeZeros(this, to, end - to);
+    } else {
       Ranges.writeZeros(this, offset, length);
     }
+  }
+
+  /** The next offset, or the one before, where a hole may begin or end. */
+  private long punchable(long offset, boolean next) {
+    if (!file.isBlockDevice()) {
+      return offset;
+    }
+    // A file system cares for parts of blocks; a device refuses what are not whole sectors.
+    return (next ? offset + MAX_SECTOR - 1 : offset) & -MAX_SECTOR;
   }
 
   /** True if the range is a hole now, false if nothing was done. */
@@ -239,8 +258,9 @@ public final class FileBackend implements Backend {
           requireSameSize(used);
           // The platform goes by the path, which may name another file by now.
           punched[0] =
-              length == 0
-                  || (file.isStillThere() && Platform.current().punch(file.path(), offset, length));
+              length > 0
+                  && file.isStillThere()
+                  && Platform.current().punch(file.path(), offset, length);
         });
     return punched[0];
   }

@@ -50,6 +50,10 @@ record FileKind(Path path, @Nullable Object key, OptionalLong inode, OptionalLon
             .formatted(path, attributes.isDirectory() ? "a directory" : "a special file"));
   }
 
+  boolean isBlockDevice() {
+    return device.isPresent();
+  }
+
   /** Whether the path still names this file. */
   boolean isStillThere() throws IOException {
     try {

@@ -9,6 +9,7 @@ import dev.r3map.backend.ReadOnlyException;
 import dev.r3map.spi.FrontendRegion;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.time.Duration;
@@ -25,11 +26,11 @@ public final class ManagedRegion implements FrontendRegion {
 
   private static final int DEFAULT_CHUNK = 256 << 10;
 
-  /** Memory for transfers when the puller chooses its workers: enough for 1 GB/s at 60 ms. */
-  private static final int ADAPTIVE_BYTES = 64 << 20;
+  /** What the background pull may have in flight: enough for 1 GB/s at a round trip of 60 ms. */
+  private static final int TRANSFER_BYTES = 64 << 20;
 
-  private static final int MOST_ADAPTIVE_WORKERS = 256;
-  private static final int LEAST_ADAPTIVE_WORKERS = 4;
+  private static final int MOST_WORKERS = 256;
+  private static final int LEAST_WORKERS = 4;
 
   /** Buffers beyond those of the background, so that a reader's fetch need not queue for one. */
   private static final int READER_BUFFERS = 32;
@@ -48,12 +49,9 @@ public final class ManagedRegion implements FrontendRegion {
   private final LocalWaiters waiters = new LocalWaiters();
   private final Gate gate = new Gate("the region");
 
-  /**
-   * Opens a region; see {@link dev.r3map.ManagedMount#open}.
-   *
-   * @param options not changed afterwards
-   */
-  public static ManagedRegion open(Backend remote, MountOptions options) throws IOException {
+  /** Opens a region; see {@link dev.r3map.ManagedMount#open}. */
+  public static ManagedRegion open(Backend remote, MountOptions mountOptions) throws IOException {
+    MountOptions options = new MountOptions(mountOptions);
     if (options.durability == Durability.LOCAL && options.cache == null) {
       throw new IllegalArgumentException("local durability needs a cache file");
     }
@@ -85,16 +83,14 @@ public final class ManagedRegion implements FrontendRegion {
     order = new PullOrder(chunks, options.pullPriority);
     local = LocalStore.open(chunks, options, described.identity(), this::becameLocal);
     store = local.store();
-    int mostAdaptive =
-        Math.clamp(
-            ADAPTIVE_BYTES / chunks.chunkSize(), LEAST_ADAPTIVE_WORKERS, MOST_ADAPTIVE_WORKERS);
-    int pulling = options.pullWorkers == Puller.ADAPTIVE ? mostAdaptive : options.pullWorkers;
+    int pulling = options.pullWorkers;
+    if (pulling == MountOptions.AUTOMATIC) {
+      pulling = Math.clamp(TRANSFER_BYTES / chunks.chunkSize(), LEAST_WORKERS, MOST_WORKERS);
+    }
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
     fetcher = new Fetcher(remote, store, buffers);
-    puller =
-        new Puller(
-            remote, store, fetcher, order, options.pullWorkers, mostAdaptive, options.ioTimeout);
+    puller = new Puller(remote, store, fetcher, order, pulling, options.ioTimeout);
     pusher =
         new Pusher(
             remote,
@@ -155,7 +151,7 @@ public final class ManagedRegion implements FrontendRegion {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while pulling first");
+      throw new InterruptedIOException("interrupted while pulling first");
     }
   }
 

@@ -3,6 +3,7 @@ package dev.r3map.grpc;
 import dev.r3map.backend.Backend;
 import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -47,8 +48,8 @@ public final class GrpcServer implements AutoCloseable {
   private final Server server;
   private final EventLoopGroup threads;
   private final Duration grace;
-  private final boolean tls;
   private final @Nullable SocketFile socketFile;
+  private final URI uri;
   private boolean closed;
 
   private GrpcServer(
@@ -62,8 +63,21 @@ public final class GrpcServer implements AutoCloseable {
     this.server = server;
     this.threads = threads;
     this.grace = grace;
-    this.tls = tls;
     this.socketFile = socketFile;
+    this.uri = socketFile == null ? tcpUri(server, tls) : socketFile.uri();
+  }
+
+  private static URI tcpUri(Server server, boolean tls) {
+    InetSocketAddress address = (InetSocketAddress) server.getListenSockets().getFirst();
+    InetAddress host = address.getAddress();
+    // The wildcard is nobody's address.
+    String shown = host.isAnyLocalAddress() ? "localhost" : host.getHostAddress();
+    return URI.create(
+        "%s://%s:%d"
+            .formatted(
+                tls ? "grpcs" : "grpc",
+                shown.contains(":") ? "[" + shown + "]" : shown,
+                address.getPort()));
   }
 
   /** A server to be, on a free port of the loopback interface unless told otherwise. */
@@ -85,22 +99,12 @@ public final class GrpcServer implements AutoCloseable {
 
   /** The port that the server listens on, 0 on a Unix socket. */
   public int port() {
-    return Math.max(server.getPort(), 0);
+    return Math.max(uri.getPort(), 0);
   }
 
   /** Where the server listens, as a client on this host writes it. */
   public URI uri() {
-    if (socketFile != null) {
-      return URI.create("grpc+unix://" + socketFile.path().toUri().getRawPath());
-    }
-    InetSocketAddress address = (InetSocketAddress) server.getListenSockets().getFirst();
-    String host = address.getAddress().getHostAddress();
-    return URI.create(
-        "%s://%s:%d"
-            .formatted(
-                tls ? "grpcs" : "grpc",
-                host.contains(":") ? "[" + host + "]" : host,
-                address.getPort()));
+    return uri;
   }
 
   /** Ends the server; idempotent. */
@@ -319,6 +323,10 @@ public final class GrpcServer implements AutoCloseable {
               .addStreamTracerFactory(new Deadlines())
               .addService(MountService.of(served))
               .addService(ResourceService.of(served));
+      if (socketFile != null) {
+        // gRPC sets it for all, and Netty warns for those that have no such thing.
+        builder.withChildOption(ChannelOption.SO_KEEPALIVE, null);
+      }
       if (!tokens.isEmpty()) {
         builder.intercept(new Tokens(tokens));
       }

@@ -2,6 +2,7 @@ package dev.r3map.grpc;
 
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.URI;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -38,8 +39,9 @@ final class SocketFile {
     return UnixDomainSocketAddress.of(temporary);
   }
 
-  Path path() {
-    return path;
+  /** Where clients connect. */
+  URI uri() {
+    return URI.create("grpc+unix://" + path.toUri().getRawPath());
   }
 
   /**

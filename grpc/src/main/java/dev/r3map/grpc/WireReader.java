@@ -16,6 +16,7 @@ final class WireReader {
   private static final int FIXED64 = 1;
   private static final int BYTES = 2;
   private static final int FIXED32 = 5;
+  private static final int CRUMBS = 1024;
 
   private final InputStream in;
   private int remaining;
@@ -101,27 +102,43 @@ final class WireReader {
   /** Moves {@code length} bytes to {@code dst}, which has room for them. */
   void bytes(ByteBuffer dst, int length) throws IOException {
     remaining -= length;
-    if (in instanceof HasByteBuffer buffers && buffers.byteBufferSupported()) {
-      int left = length;
-      while (left > 0) {
-        ByteBuffer part = buffers.getByteBuffer();
-        if (part == null || !part.hasRemaining()) {
-          throw new MalformedException("message ends early");
-        }
-        int n = Math.min(left, part.remaining());
-        dst.put(part.limit(part.position() + n));
-        if (in.skip(n) != n) {
-          throw new MalformedException("message ends early");
-        }
-        left -= n;
+    for (int left = length; left > 0; ) {
+      int n;
+      if (dst.hasArray()) {
+        n = in.read(dst.array(), dst.arrayOffset() + dst.position(), left);
+        dst.position(dst.position() + Math.max(n, 0));
+      } else if (in instanceof HasByteBuffer buffers && buffers.byteBufferSupported()) {
+        n = part(buffers, dst, left);
+      } else {
+        n = bounce(dst, left);
       }
-    } else {
-      byte[] bytes = in.readNBytes(length);
-      if (bytes.length != length) {
+      if (n <= 0) {
         throw new MalformedException("message ends early");
       }
-      dst.put(bytes);
+      left -= n;
     }
+  }
+
+  private int part(HasByteBuffer buffers, ByteBuffer dst, int most) throws IOException {
+    ByteBuffer part = buffers.getByteBuffer();
+    if (part == null) {
+      return 0;
+    }
+    int n = Math.min(most, part.remaining());
+    dst.put(part.limit(part.position() + n));
+    return (int) in.skip(n);
+  }
+
+  /**
+   * For what gRPC itself has put into an array: crumbs before and behind the transport's buffers.
+   */
+  private int bounce(ByteBuffer dst, int most) throws IOException {
+    byte[] crumbs = new byte[Math.min(most, CRUMBS)];
+    int n = in.read(crumbs, 0, crumbs.length);
+    if (n > 0) {
+      dst.put(crumbs, 0, n);
+    }
+    return n;
   }
 
   /** Passes over a field that this version does not know. */

@@ -28,6 +28,9 @@ public final class StatCalls {
   /** Whatever is known; a network or FUSE file system is not asked. */
   private static final int AT_STATX_DONT_SYNC = 0x4000;
 
+  /** A network or FUSE file system is asked, whatever the kernel remembers of it. */
+  private static final int AT_STATX_FORCE_SYNC = 0x2000;
+
   private static final int STATX_BASIC_STATS = 0x7ff;
   private static final long STATX_ATTR_MOUNT_ROOT = 0x2000;
 
@@ -79,7 +82,7 @@ public final class StatCalls {
 
   /** Asks the file system, which may wait for whoever serves it. */
   public static Status status(Path path) throws IOException {
-    return statx(path, 0);
+    return statx(path, AT_STATX_FORCE_SYNC);
   }
 
   /** What the kernel knows, without asking a file system that somebody else serves. */

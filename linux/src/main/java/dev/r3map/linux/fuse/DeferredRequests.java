@@ -84,8 +84,9 @@ final class DeferredRequests implements AutoCloseable {
     }
   }
 
-  int inFlight() {
-    return inFlight.size();
+  /** Whether requests in flight are being given up. */
+  boolean isClosed() {
+    return closed;
   }
 
   @Override
@@ -113,6 +114,9 @@ final class DeferredRequests implements AutoCloseable {
         LockSupport.park(this);
       }
       watchdogSleeps = false;
+      if (closed) {
+        return;
+      }
       LockSupport.parkNanos(this, SWEEP.toNanos());
       long now = System.nanoTime();
       for (Deferred deferred : inFlight) {
@@ -126,7 +130,7 @@ final class DeferredRequests implements AutoCloseable {
   private void answerOverdue(Deferred deferred) {
     if (answerInstead(deferred, Errno.EIO)) {
       log.failed(
-          "request " + deferred.opcode(),
+          FuseProtocol.name(deferred.opcode()),
           deferred.offset(),
           deferred.length(),
           new TimeoutException("the region did not answer in time"));

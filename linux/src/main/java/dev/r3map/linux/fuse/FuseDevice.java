@@ -2,6 +2,8 @@ package dev.r3map.linux.fuse;
 
 import dev.r3map.Device;
 import dev.r3map.linux.FuseOptions;
+import dev.r3map.linux.ffi.Errno;
+import dev.r3map.linux.ffi.ErrnoException;
 import dev.r3map.linux.ffi.FileCalls;
 import dev.r3map.linux.ffi.StatCalls;
 import dev.r3map.spi.FrontendRegion;
@@ -86,7 +88,7 @@ public final class FuseDevice implements Device, Frontend {
   private void start(Steps steps) throws IOException {
     closing.lock();
     try {
-      FailureLog log = new FailureLog(requested);
+      FailureLog log = new FailureLog(requested + " (" + region + ")");
       boolean readOnly = region.readOnly();
       long size = region.size();
       Optional<LocalView> view = region.local();
@@ -95,7 +97,7 @@ public final class FuseDevice implements Device, Frontend {
       region.attach(this);
       attached = true;
       steps.done("attached");
-      MountPoint point = MountPoint.prepare(requested, readOnly);
+      MountPoint point = MountPoint.prepare(requested);
       mountPoint = point;
       steps.done("mount point");
       RequestPool requests = new RequestPool();
@@ -138,13 +140,13 @@ public final class FuseDevice implements Device, Frontend {
               this,
               connection,
               waiting,
+              notifies,
               openFiles,
               through,
               handed,
               attrs,
               log,
-              options,
-              notifies::forgetAll);
+              options);
       server = serves;
       receivers = new Receivers(connection, serves, requests, log, name);
       steps.done("receivers");
@@ -187,10 +189,22 @@ public final class FuseDevice implements Device, Frontend {
     return serves == null ? 0 : serves.reads();
   }
 
-  /** How many WRITEs the kernel sent. */
-  long writes() {
-    FuseServer serves = server;
-    return serves == null ? 0 : serves.writes();
+  /** How many bytes were pushed. */
+  long pushed() {
+    Notifier notifies = notifier;
+    return notifies == null ? 0 : notifies.pushed();
+  }
+
+  /** Ends the connection as an administrator would. */
+  void abort() throws IOException {
+    if (mount != null) {
+      mount.abort();
+    }
+  }
+
+  /** Whether the kernel reads by itself. */
+  boolean passesThrough() {
+    return passthrough != null && passthrough.isActive();
   }
 
   @Override
@@ -204,6 +218,9 @@ public final class FuseDevice implements Device, Frontend {
       Unwinding unwinding = new Unwinding();
       if (receivers != null && !region.readOnly()) {
         unwinding.step(this::writeBack);
+      }
+      if (receivers != null) {
+        receivers.stop();
       }
       if (passthrough != null) {
         unwinding.step(passthrough::close);
@@ -288,7 +305,16 @@ public final class FuseDevice implements Device, Frontend {
         options.requestTimeout().plus(WRITE_BACK_MARGIN),
         "write back " + path,
         () -> {
-          int fd = FileCalls.open(path, FileCalls.O_RDONLY, 0);
+          int fd;
+          try {
+            fd = FileCalls.open(path, FileCalls.O_RDONLY, 0);
+          } catch (ErrnoException e) {
+            if (e.errno() == Errno.ENOTCONN || e.errno() == Errno.ECONNABORTED) {
+              // Ended from outside, which was logged; what was not written then is lost.
+              return false;
+            }
+            throw e;
+          }
           try {
             FileCalls.writeBack(fd);
           } finally {
@@ -304,7 +330,6 @@ public final class FuseDevice implements Device, Frontend {
     }
     Receivers receiving = receivers;
     FuseMount mounted = mount;
-    receiving.stop();
     Thread nudges =
         Thread.ofPlatform().daemon().name("r3map FUSE nudge").unstarted(() -> nudge(receiving));
     if (!mounted.byRoot()) {
@@ -321,7 +346,7 @@ public final class FuseDevice implements Device, Frontend {
 
   private void nudge(Receivers receiving) {
     try {
-      while (mount != null && !receiving.ended(Duration.ofNanos(1))) {
+      while (mount != null && !receiving.ended(Duration.ZERO)) {
         mount.nudge();
       }
     } catch (IOException e) {

@@ -145,6 +145,10 @@ final class FuseProtocol {
   static final int IO_IN_SIZE = 40;
   static final int IO_IN_OFFSET = 8;
   static final int IO_IN_LENGTH = 16;
+  static final int IO_IN_FLAGS = 20;
+
+  /** Of a WRITE: a page of the kernel's cache that a program stored into. */
+  static final int WRITE_CACHE = 1;
 
   // struct fuse_write_out
   static final int WRITE_OUT_SIZE = 8;
@@ -189,4 +193,15 @@ final class FuseProtocol {
   static final int MAX_TRANSFER = 1 << 20;
 
   private FuseProtocol() {}
+
+  /** What a request is called in a message. */
+  static String name(int opcode) {
+    return switch (opcode) {
+      case READ -> "read";
+      case WRITE -> "write";
+      case FSYNC -> "flush";
+      case OPEN -> "open";
+      default -> "request " + opcode;
+    };
+  }
 }

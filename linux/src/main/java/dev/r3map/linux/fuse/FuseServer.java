@@ -10,6 +10,8 @@ import dev.r3map.spi.FrontendRegion.Frontend;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
@@ -26,12 +28,12 @@ final class FuseServer implements AutoCloseable {
   private final Frontend frontend;
   private final FuseConnection connection;
   private final DeferredRequests deferred;
+  private final Notifier notifier;
   private final OpenFiles openFiles;
   private final Passthrough passthrough;
   private final HandedPages handed;
   private final Attributes attributes;
   private final FailureLog log;
-  private final Runnable onPassthrough;
   private final @Nullable LocalView view;
   private final long mapping;
   private final MemorySegment zeros;
@@ -40,36 +42,31 @@ final class FuseServer implements AutoCloseable {
   private final long requestLimit;
   private final long flushLimit;
   private final LongAdder reads = new LongAdder();
-  private final LongAdder writes = new LongAdder();
 
-  /**
-   * Nothing is answered yet.
-   *
-   * @param onPassthrough called whenever a file is passed through
-   */
+  /** Nothing is answered yet. */
   FuseServer(
       FrontendRegion region,
       Frontend frontend,
       FuseConnection connection,
       DeferredRequests deferred,
+      Notifier notifier,
       OpenFiles openFiles,
       Passthrough passthrough,
       HandedPages handed,
       Attributes attributes,
       FailureLog log,
-      FuseOptions options,
-      Runnable onPassthrough)
+      FuseOptions options)
       throws IOException {
     this.region = region;
     this.frontend = frontend;
     this.connection = connection;
     this.deferred = deferred;
+    this.notifier = notifier;
     this.openFiles = openFiles;
     this.passthrough = passthrough;
     this.handed = handed;
     this.attributes = attributes;
     this.log = log;
-    this.onPassthrough = onPassthrough;
     view = region.local().orElse(null);
     mapping = view == null ? 0 : view.mapping().address();
     size = region.size();
@@ -82,11 +79,6 @@ final class FuseServer implements AutoCloseable {
   /** How many READs came. */
   long reads() {
     return reads.sum();
-  }
-
-  /** How many WRITEs came. */
-  long writes() {
-    return writes.sum();
   }
 
   @Override
@@ -132,7 +124,7 @@ final class FuseServer implements AutoCloseable {
         default -> connection.sendError(request, unique, Errno.ENOSYS);
       }
     } catch (RuntimeException | Error e) {
-      log.failed("request " + opcode, 0, 0, e);
+      log.failed(FuseProtocol.name(opcode), 0, 0, e);
       connection.sendError(request, unique, FuseErrors.errno(e, opcode));
     }
     return true;
@@ -197,7 +189,6 @@ final class FuseServer implements AutoCloseable {
   }
 
   private boolean write(Request request, long unique) {
-    writes.increment();
     long offset = request.longArgument(FuseProtocol.IO_IN_OFFSET);
     int length = request.intArgument(FuseProtocol.IO_IN_LENGTH);
     if (readOnly) {
@@ -216,7 +207,7 @@ final class FuseServer implements AutoCloseable {
       return false;
     }
     try {
-      region.write(request.data(length), offset, frontend);
+      store(request, offset, length);
       answerWrite(request, unique, length);
     } catch (IOException | RuntimeException e) {
       log.failed("write", offset, length, e);
@@ -227,12 +218,35 @@ final class FuseServer implements AutoCloseable {
 
   private void writeLater(Deferred write) {
     try {
-      region.write(write.request().data(write.length()), write.offset(), frontend);
+      store(write.request(), write.offset(), write.length());
       if (write.claim()) {
         answerWrite(write.request(), write.unique(), write.length());
       }
     } catch (IOException | RuntimeException | Error e) {
       fail(write, "write", e);
+    }
+  }
+
+  private void store(Request request, long offset, int length) throws IOException {
+    ByteBuffer data = request.data(length);
+    int flags = request.intArgument(FuseProtocol.IO_IN_FLAGS);
+    if ((flags & FuseProtocol.WRITE_CACHE) != 0) {
+      storeAround(data, offset, offset + length);
+    } else {
+      region.write(data, offset, frontend);
+    }
+  }
+
+  /** Stores a page of the kernel's cache, but for what another door wrote after it was cached. */
+  private void storeAround(ByteBuffer data, long offset, long end) throws IOException {
+    for (long at = offset; at < end; ) {
+      Optional<Notifier.Range> newer = notifier.forgetting(at, end);
+      long until = Math.max(at, newer.map(Notifier.Range::offset).orElse(end));
+      if (until > at) {
+        data.limit((int) (until - offset)).position((int) (at - offset));
+        region.write(data, at, frontend);
+      }
+      at = newer.map(range -> Math.min(end, range.end())).orElse(end);
     }
   }
 
@@ -265,7 +279,9 @@ final class FuseServer implements AutoCloseable {
 
   private void fail(Deferred failed, String action, Throwable cause) {
     if (failed.claim()) {
-      log.failed(action, failed.offset(), failed.length(), cause);
+      if (!deferred.isClosed()) {
+        log.failed(action, failed.offset(), failed.length(), cause);
+      }
       connection.sendError(
           failed.request(), failed.unique(), FuseErrors.errno(cause, failed.opcode()));
     }
@@ -290,16 +306,17 @@ final class FuseServer implements AutoCloseable {
     request.put(
         FuseProtocol.OPEN_OUT_FLAGS,
         switch (kind) {
+          // Without KEEP_CACHE, so that the kernel drops what it cached and needs no longer.
           case OpenFiles.PASSTHROUGH -> FuseProtocol.FOPEN_PASSTHROUGH;
           case OpenFiles.DIRECT ->
               FuseProtocol.FOPEN_DIRECT_IO
+                  | FuseProtocol.FOPEN_KEEP_CACHE
                   | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES
                   | FuseProtocol.FOPEN_NOFLUSH;
           default -> FuseProtocol.FOPEN_KEEP_CACHE | FuseProtocol.FOPEN_NOFLUSH;
         });
     if (kind == OpenFiles.PASSTHROUGH) {
       request.put(FuseProtocol.OPEN_OUT_BACKING_ID, passthrough.backingId());
-      onPassthrough.run();
     }
     if (connection.sendBody(request, unique, FuseProtocol.OPEN_OUT_SIZE) != 0) {
       // Whoever wanted it is gone, and the kernel will not say that it closed it.

@@ -16,7 +16,7 @@ import java.time.Duration;
  * {@link #close}. What a dead server left mounted there is cleared away first.
  */
 final class MountPoint implements AutoCloseable {
-  private static final int READABLE = 0444;
+  /** Also for what is read only: fusermount3 wants to open it for writing. */
   private static final int WRITABLE = 0644;
 
   /** A stack of dead mounts this high is none of ours. */
@@ -40,9 +40,9 @@ final class MountPoint implements AutoCloseable {
    *
    * @throws IOException if it is no regular file, or in use
    */
-  static MountPoint prepare(Path path, boolean readOnly) throws IOException {
+  static MountPoint prepare(Path path) throws IOException {
     Path absolute = path.toAbsolutePath();
-    boolean made = clearStale(absolute) && make(absolute, readOnly);
+    boolean made = clearStale(absolute) && make(absolute);
     try {
       Path real = absolute.toRealPath();
       Status status = StatCalls.cachedStatus(real);
@@ -138,9 +138,9 @@ final class MountPoint implements AutoCloseable {
     }
   }
 
-  private static boolean make(Path path, boolean readOnly) throws IOException {
+  private static boolean make(Path path) throws IOException {
     int flags = FileCalls.O_RDWR | FileCalls.O_CREAT | FileCalls.O_EXCL;
-    FileCalls.close(FileCalls.open(path, flags, readOnly ? READABLE : WRITABLE));
+    FileCalls.close(FileCalls.open(path, flags, WRITABLE));
     return true;
   }
 }

@@ -5,10 +5,14 @@ import dev.r3map.linux.ffi.Native;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -43,22 +47,27 @@ final class Notifier implements AutoCloseable {
   private final Duration limit;
   private final Request notification;
   private final ConcurrentLinkedQueue<Invalidation> invalidations = new ConcurrentLinkedQueue<>();
+  private final Set<Invalidation> forgetting = ConcurrentHashMap.newKeySet();
   private final ArrayBlockingQueue<Range> pushes = new ArrayBlockingQueue<>(MOST_PUSHES);
   private final Thread thread;
   private long pushBudget;
+  private final LongAdder pushedBytes = new LongAdder();
   private volatile boolean closed;
 
-  private record Range(long offset, long length) {}
+  /** A range of the region. */
+  record Range(long offset, long length) {
+    long end() {
+      return offset + length;
+    }
+  }
 
   private static final class Invalidation {
-    private final long offset;
-    private final long length;
+    private final Range range;
     private final Thread waiter = Thread.currentThread();
     private volatile boolean done;
 
-    Invalidation(long offset, long length) {
-      this.offset = offset;
-      this.length = length;
+    Invalidation(Range range) {
+      this.range = range;
     }
   }
 
@@ -94,7 +103,8 @@ final class Notifier implements AutoCloseable {
     if (closed || length == 0 || !handed.any(offset, length)) {
       return;
     }
-    Invalidation invalidation = new Invalidation(offset, length);
+    Invalidation invalidation = new Invalidation(new Range(offset, length));
+    forgetting.add(invalidation);
     invalidations.add(invalidation);
     LockSupport.unpark(thread);
     boolean interrupted = false;
@@ -113,10 +123,19 @@ final class Notifier implements AutoCloseable {
     }
   }
 
-  /** Makes the kernel forget everything, some time soon. */
-  void forgetAll() {
-    invalidations.add(new Invalidation(0, 0));
-    LockSupport.unpark(thread);
+  /**
+   * The first of the ranges that the kernel is forgetting right now and that begin before {@code
+   * end} and end after {@code offset}. A page of its cache that it writes back meanwhile is older
+   * there than what the region has.
+   */
+  Optional<Range> forgetting(long offset, long end) {
+    if (forgetting.isEmpty()) {
+      return Optional.empty();
+    }
+    return forgetting.stream()
+        .map(invalidation -> invalidation.range)
+        .filter(range -> range.offset < end && range.end() > offset)
+        .min(Comparator.comparingLong(Range::offset));
   }
 
   /** Gives the kernel a range, some time soon or never. */
@@ -124,6 +143,11 @@ final class Notifier implements AutoCloseable {
     if (pushed.isPresent() && !closed && pushes.offer(new Range(offset, length))) {
       LockSupport.unpark(thread);
     }
+  }
+
+  /** How many bytes the kernel was given. */
+  long pushed() {
+    return pushedBytes.sum();
   }
 
   @Override
@@ -153,14 +177,15 @@ final class Notifier implements AutoCloseable {
 
   private void invalidate(Invalidation invalidation) {
     notification.put(FuseProtocol.INVAL_INODE_INO, FuseProtocol.ROOT_ID);
-    notification.put(FuseProtocol.INVAL_INODE_OFFSET, invalidation.offset);
-    notification.put(FuseProtocol.INVAL_INODE_LENGTH, invalidation.length);
+    notification.put(FuseProtocol.INVAL_INODE_OFFSET, invalidation.range.offset);
+    notification.put(FuseProtocol.INVAL_INODE_LENGTH, invalidation.range.length);
     notification.finishNotification(
         FuseProtocol.NOTIFY_INVAL_INODE, FuseProtocol.INVAL_INODE_SIZE, 0, 0);
     int errno = connection.send(notification);
     if (errno != 0 && errno != Errno.ENOENT && !closed) {
       log.warn("the kernel did not forget a range: " + Errno.text(errno));
     }
+    forgetting.remove(invalidation);
     invalidation.done = true;
     LockSupport.unpark(invalidation.waiter);
   }
@@ -169,7 +194,7 @@ final class Notifier implements AutoCloseable {
     LocalView view = pushed.orElseThrow();
     try {
       // Whole pages only, but for the end of the file: the kernel does not believe in halves.
-      long end = range.offset + range.length;
+      long end = range.end();
       long from = Math.ceilDiv(range.offset, Native.PAGE_SIZE) * Native.PAGE_SIZE;
       long to = end == size ? end : end / Native.PAGE_SIZE * Native.PAGE_SIZE;
       if (from < to && view.isLocal(from, to - from)) {
@@ -212,6 +237,7 @@ final class Notifier implements AutoCloseable {
     notification.finishNotification(
         FuseProtocol.NOTIFY_STORE, FuseProtocol.STORE_SIZE, mapping + offset, length);
     int errno = connection.send(notification);
+    pushedBytes.add(length);
     if (errno != 0 && errno != Errno.ENOENT && !closed) {
       log.note("a push failed: " + Errno.text(errno));
     }

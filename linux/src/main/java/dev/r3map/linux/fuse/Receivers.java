@@ -61,6 +61,9 @@ final class Receivers {
           }
         }
         if (connection.receive(request) == FuseConnection.ENDED) {
+          if (!stopping) {
+            log.warn("the mount was ended from outside");
+          }
           return;
         }
         if (!server.serve(request)) {

@@ -37,9 +37,16 @@ final class RequestPool implements AutoCloseable {
           return request;
         }
         if (made < MOST) {
-          request = new Request();
-          made++;
-          return request;
+          try {
+            request = new Request();
+            made++;
+            return request;
+          } catch (IOException e) {
+            if (made == 0) {
+              throw e;
+            }
+            // No memory: one that is in use will do, later.
+          }
         }
         given.awaitUninterruptibly();
       }

@@ -1,0 +1,5 @@
+/** Small programs to copy from. */
+@NullMarked
+package dev.r3map.examples;
+
+import org.jspecify.annotations.NullMarked;
