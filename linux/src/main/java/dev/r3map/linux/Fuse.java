@@ -47,6 +47,10 @@ public final class Fuse {
     if (!(region instanceof FrontendRegion frontendRegion)) {
       throw new IllegalArgumentException("not a region of this library: " + region.getClass());
     }
+    Optional<String> reason = unavailable();
+    if (reason.isPresent()) {
+      throw new IOException(reason.get());
+    }
     return FuseDevice.open(frontendRegion, path, options);
   }
 
