@@ -67,7 +67,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private static void execute(String... arguments) {
-    int _ = CommandLines.create().execute(arguments);
+    int _ = CommandLines.execute(arguments);
   }
 
   private static boolean comes(Callable<Boolean> condition) throws InterruptedException {

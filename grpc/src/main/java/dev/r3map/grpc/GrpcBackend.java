@@ -33,6 +33,7 @@ final class GrpcBackend implements Backend {
   }
 
   static GrpcBackend open(Endpoint endpoint, BackendOptions options) throws IOException {
+    options.token().ifPresent(Tokens::checkSendable);
     ClientFailures failures = new ClientFailures(endpoint.name(), options.token());
     Link link = new Link(endpoint, options);
     try {
@@ -72,10 +73,12 @@ final class GrpcBackend implements Backend {
 
   @Override
   public void sync() throws IOException {
-    if (geometry().readOnly()) {
-      return;
+    if (link.closed()) {
+      throw failures.closed("sync");
     }
-    protocol.sync();
+    if (!geometry().readOnly()) {
+      protocol.sync();
+    }
   }
 
   @Override

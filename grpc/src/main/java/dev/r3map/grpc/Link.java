@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -155,7 +156,7 @@ final class Link implements AutoCloseable {
   void unavailable() {
     lastFailure = System.nanoTime();
     if (!closed && reconnecting.compareAndSet(false, true)) {
-      threads.execute(this::reconnect);
+      again(Duration.ZERO);
     }
   }
 
@@ -167,7 +168,15 @@ final class Link implements AutoCloseable {
     }
     prompt.resetConnectBackoff();
     bulk.resetConnectBackoff();
-    var _ = threads.schedule(this::reconnect, RECONNECT_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+    again(RECONNECT_EVERY);
+  }
+
+  private void again(Duration delay) {
+    try {
+      var _ = threads.schedule(this::reconnect, delay.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException _) {
+      // Closed at this moment.
+    }
   }
 
   private static boolean isDown(ManagedChannel channel) {

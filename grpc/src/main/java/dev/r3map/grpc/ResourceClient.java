@@ -66,7 +66,7 @@ final class ResourceClient implements Protocol {
   static Optional<ResourceClient> open(Caller caller, BackendOptions options) throws IOException {
     ResourceInfo info;
     try {
-      info = info(caller, "open");
+      info = info(caller, ClientFailures.OPEN);
     } catch (UnimplementedException e) {
       return Optional.empty();
     }

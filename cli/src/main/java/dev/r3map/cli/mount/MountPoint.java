@@ -4,7 +4,6 @@ import dev.r3map.cli.args.Resource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 
 /** Where a resource is to be mounted. */
 public final class MountPoint {
@@ -20,21 +19,28 @@ public final class MountPoint {
   public static Path of(Path asked, Resource resource) throws IOException {
     Path file = Files.isDirectory(asked) ? asked.resolve(resource.fileName()) : asked;
     Path absolute = file.toAbsolutePath().normalize();
-    Optional<Path> source = resource.file();
-    if (Files.exists(absolute)) {
-      if (source.isPresent()
-          && Files.exists(source.get())
-          && Files.isSameFile(source.get(), absolute)) {
-        throw new IllegalArgumentException("cannot mount %s over itself".formatted(asked));
-      }
-      return absolute.toRealPath();
-    }
     Path folder = absolute.getParent();
-    if (folder == null || !Files.isDirectory(folder)) {
+    Path name = absolute.getFileName();
+    if (folder == null || name == null || !Files.isDirectory(folder)) {
       throw new IOException(
           "cannot mount at %s: there is no folder %s; make it first (mkdir -p)"
               .formatted(asked, folder));
     }
-    return folder.toRealPath().resolve(absolute.getFileName());
+    // A path that a dead process left mounted cannot be looked at; it is cleared later.
+    Path real =
+        Files.isSymbolicLink(absolute) ? absolute.toRealPath() : folder.toRealPath().resolve(name);
+    if (resource.file().map(source -> isSame(source, real)).orElse(false)) {
+      throw new IllegalArgumentException("cannot mount %s over itself".formatted(asked));
+    }
+    return real;
+  }
+
+  private static boolean isSame(Path source, Path mountPoint) {
+    try {
+      return Files.isSameFile(source, mountPoint);
+    } catch (IOException e) {
+      // One of the two is not there.
+      return false;
+    }
   }
 }

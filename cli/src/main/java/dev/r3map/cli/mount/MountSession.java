@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,10 @@ public final class MountSession implements AutoCloseable {
   private final MountReport report;
   private final Thread atExit = new Thread(this::closeQuietly, "unmount at exit");
 
-  private volatile @Nullable Device device;
+  /** Held while the mount comes into being or goes away. */
+  private final ReentrantLock mounting = new ReentrantLock();
+
+  private @Nullable Device device;
 
   /**
    * What a session must know of the region.
@@ -107,7 +111,13 @@ public final class MountSession implements AutoCloseable {
       options = options.withFlushTimeout(request);
     }
     Runtime.getRuntime().addShutdownHook(atExit);
-    device = Fuse.attach(region, path, options);
+    stop.onSecond(this::force);
+    mounting.lock();
+    try {
+      device = Fuse.attach(region, path, options);
+    } finally {
+      mounting.unlock();
+    }
     report.mounted(settings.direct() ? "direct" : "managed");
   }
 
@@ -129,7 +139,7 @@ public final class MountSession implements AutoCloseable {
    */
   public void end() throws IOException, InterruptedException {
     report.hideProgress();
-    stop.onSecond(this::force).nextForces();
+    stop.nextForces();
     LastPush push = new LastPush(console, region, settings.direct());
     push.run();
     closeDevice();
@@ -200,9 +210,13 @@ public final class MountSession implements AutoCloseable {
   }
 
   private void closeDevice() throws IOException {
-    Device mounted = device;
-    if (mounted != null) {
-      mounted.close();
+    mounting.lock();
+    try {
+      if (device != null) {
+        device.close();
+      }
+    } finally {
+      mounting.unlock();
     }
   }
 

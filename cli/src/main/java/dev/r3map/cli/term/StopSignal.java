@@ -14,9 +14,13 @@ public final class StopSignal {
   /** How long a forced end may take before the process ends without it. */
   private static final Duration FORCE_LIMIT = Duration.ofSeconds(10);
 
+  /** No person is so quick, but timeout(1) and the like signal a process and then its group. */
+  private static final Duration ECHO = Duration.ofMillis(300);
+
   private final CountDownLatch requested = new CountDownLatch(1);
   private final int forcedExitCode;
   private boolean nextForces;
+  private long firstNanos;
   private Runnable first = () -> {};
   private Runnable second = () -> {};
 
@@ -54,7 +58,10 @@ public final class StopSignal {
 
   /** Takes the next signal for the second one, because the end has come without a first. */
   public synchronized void nextForces() {
-    nextForces = true;
+    if (!nextForces) {
+      nextForces = true;
+      firstNanos = System.nanoTime() - ECHO.toNanos();
+    }
   }
 
   public boolean isRequested() {
@@ -76,8 +83,12 @@ public final class StopSignal {
     synchronized (this) {
       if (!nextForces) {
         nextForces = true;
+        firstNanos = System.nanoTime();
         requested.countDown();
         first.run();
+        return;
+      }
+      if (System.nanoTime() - firstNanos < ECHO.toNanos()) {
         return;
       }
       last = second;
