@@ -49,6 +49,7 @@ class NothingLeftIT {
   private static final Duration SOON = Duration.ofSeconds(10);
 
   @TempDir Path folder;
+  private int caches;
 
   @BeforeEach
   void warmUp() throws Exception {
@@ -69,7 +70,7 @@ class NothingLeftIT {
 
   private ManagedMount mount(Backend remote, boolean cached) {
     ManagedMount mount = ManagedMount.on(remote).chunkSize(CHUNK).ioTimeout(Duration.ofSeconds(5));
-    return cached ? mount.cache(folder.resolve("cache")) : mount;
+    return cached ? mount.cache(folder.resolve("cache" + caches++)) : mount;
   }
 
   private static Backend filled() throws IOException {
@@ -94,7 +95,11 @@ class NothingLeftIT {
     try (Backend served = filled();
         GrpcServer server = GrpcServer.serve(served).roundTrip(Duration.ofMillis(2)).start();
         Backend remote = Backends.open(server.uri());
-        Region region = mount(remote, true).pushInterval(Duration.ofMillis(50)).open();
+        Region region =
+            mount(remote, true)
+                .pushInterval(Duration.ofMillis(50))
+                .ioTimeout(Duration.ofMinutes(1))
+                .open();
         Device device = Fuse.attach(region, folder.resolve("file"))) {
       AtomicBoolean done = new AtomicBoolean();
       Thread collector =
