@@ -196,7 +196,7 @@ final class FuseServer implements AutoCloseable {
       return true;
     }
     if (offset < 0 || length < 0 || offset > size - length) {
-      connection.sendError(request, unique, Errno.EFBIG);
+      refuse(request, unique, offset, length, Errno.EFBIG);
       return true;
     }
     handed.mark(offset, Math.max(length, 1));
@@ -211,9 +211,23 @@ final class FuseServer implements AutoCloseable {
       answerWrite(request, unique, length);
     } catch (IOException | RuntimeException e) {
       log.failed("write", offset, length, e);
-      connection.sendError(request, unique, FuseErrors.errno(e, FuseProtocol.WRITE));
+      refuse(request, unique, offset, length, FuseErrors.errno(e, FuseProtocol.WRITE));
     }
     return true;
+  }
+
+  /**
+   * Answers a write that did not happen. The kernel has its bytes in the page cache already, and
+   * lets nobody read them there, but whoever has mapped the page goes on to see them, and changing
+   * the page would write them back.
+   */
+  private void refuse(Request request, long unique, long offset, int length, int errno) {
+    boolean fromCache =
+        (request.intArgument(FuseProtocol.IO_IN_FLAGS) & FuseProtocol.WRITE_CACHE) != 0;
+    connection.sendError(request, unique, errno);
+    if (!fromCache && offset >= 0 && length > 0) {
+      notifier.forgetSoon(offset, length);
+    }
   }
 
   private void writeLater(Deferred write) {
@@ -223,7 +237,15 @@ final class FuseServer implements AutoCloseable {
         answerWrite(write.request(), write.unique(), write.length());
       }
     } catch (IOException | RuntimeException | Error e) {
-      fail(write, "write", e);
+      if (write.claim()) {
+        log.failed("write", write.offset(), write.length(), e);
+        refuse(
+            write.request(),
+            write.unique(),
+            write.offset(),
+            write.length(),
+            FuseErrors.errno(e, FuseProtocol.WRITE));
+      }
     }
   }
 
