@@ -224,7 +224,7 @@ final class FuseServer implements AutoCloseable {
       return true;
     }
     if (offset < 0 || length < 0 || offset > size - length) {
-      connection.sendError(request, unique, Errno.EFBIG);
+      refuse(request, unique, offset, length, Errno.EFBIG);
       return true;
     }
     if (length > 0) {
@@ -241,9 +241,31 @@ final class FuseServer implements AutoCloseable {
       answerWrite(request, unique, length);
     } catch (IOException | RuntimeException e) {
       log.failed("write", offset, length, e);
-      connection.sendError(request, unique, FuseErrors.errno(e, FuseProtocol.WRITE));
+      refuse(request, unique, offset, length, FuseErrors.errno(e, FuseProtocol.WRITE));
     }
     return true;
+  }
+
+  private void refuse(Request request, long unique, long offset, int length, int errno) {
+    boolean fromCache = isFromCache(request);
+    connection.sendError(request, unique, errno);
+    forgetRefused(fromCache, offset, length);
+  }
+
+  /**
+   * After a write that did not happen. The kernel has its bytes in the page cache already, and lets
+   * nobody read them there, but whoever has mapped the page goes on to see them, and changing the
+   * page would write them back.
+   */
+  private void forgetRefused(boolean fromCache, long offset, int length) {
+    if (!fromCache && offset >= 0 && length > 0) {
+      notifier.forgetSoon(offset, length);
+    }
+  }
+
+  /** Whether a write comes from a mapping, by way of the page cache, and not from write(2). */
+  private static boolean isFromCache(Request request) {
+    return (request.intArgument(FuseProtocol.IO_IN_FLAGS) & FuseProtocol.WRITE_CACHE) != 0;
   }
 
   private void writeLater(Deferred write, Request request) {
@@ -254,6 +276,7 @@ final class FuseServer implements AutoCloseable {
       }
     } catch (IOException | RuntimeException | Error e) {
       fail(write, e);
+      forgetRefused(isFromCache(request), write.offset(), write.length());
     } finally {
       pool.giveBack(request);
     }
@@ -261,8 +284,7 @@ final class FuseServer implements AutoCloseable {
 
   private void store(Request request, long offset, int length) throws IOException {
     ByteBuffer data = request.data(length);
-    int flags = request.intArgument(FuseProtocol.IO_IN_FLAGS);
-    if ((flags & FuseProtocol.WRITE_CACHE) != 0) {
+    if (isFromCache(request)) {
       storeAround(data, offset, offset + length);
     } else {
       region.write(data, offset, frontend);

@@ -126,6 +126,12 @@ final class Notifier implements AutoCloseable {
     }
   }
 
+  /** Makes the kernel forget a range some time soon; what only it knows, it writes back first. */
+  void forgetSoon(long offset, long length) {
+    invalidations.add(new Invalidation(new Range(offset, length)));
+    LockSupport.unpark(thread);
+  }
+
   /**
    * The first of the ranges that the kernel is forgetting right now and that begin before {@code
    * end} and end after {@code offset}. A page of its cache that it writes back meanwhile is older
