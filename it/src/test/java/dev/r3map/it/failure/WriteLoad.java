@@ -1,0 +1,168 @@
+package dev.r3map.it.failure;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Writes random ranges of a file in many threads, and now and then asks for an fsync; a ledger
+ * knows what was written. Owns its threads until {@link #close}, or until the file fails.
+ */
+final class WriteLoad implements AutoCloseable {
+  private static final int LONGEST = 64 << 10;
+
+  /** Overlapping writes take turns, so that it is known which came last. */
+  private static final int TURN = 64 << 10;
+
+  /** How many writes come for one fsync. */
+  private static final int WRITES_PER_SYNC = 8;
+
+  private static final long POLL_NANOS = 200_000;
+
+  private final Path path;
+  private final Ledger ledger;
+  private final ReentrantLock[] turns;
+  private final List<Thread> threads = new ArrayList<>();
+  private final AtomicLong writes = new AtomicLong();
+  private final AtomicLong syncs = new AtomicLong();
+  private volatile boolean stopping;
+  private volatile Throwable failure;
+
+  private WriteLoad(Path path, Ledger ledger) {
+    this.path = path;
+    this.ledger = ledger;
+    turns = new ReentrantLock[Math.toIntExact(Math.ceilDiv(ledger.size(), TURN))];
+    for (int i = 0; i < turns.length; i++) {
+      turns[i] = new ReentrantLock();
+    }
+  }
+
+  static WriteLoad start(Path path, Ledger ledger, int writers, SplittableRandom random) {
+    WriteLoad load = new WriteLoad(path, ledger);
+    for (int i = 0; i < writers; i++) {
+      SplittableRandom own = random.split();
+      load.threads.add(Thread.ofPlatform().daemon().name("writer " + i).start(() -> load.run(own)));
+    }
+    return load;
+  }
+
+  long writes() {
+    return writes.get();
+  }
+
+  long syncs() {
+    return syncs.get();
+  }
+
+  private void run(SplittableRandom random) {
+    try (FileChannel file =
+        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+      while (!stopping) {
+        if (random.nextInt(WRITES_PER_SYNC + 1) == 0) {
+          sync(file);
+        } else {
+          write(file, random);
+        }
+      }
+    } catch (Throwable e) {
+      if (failure == null) {
+        failure = e;
+      }
+    }
+  }
+
+  private void sync(FileChannel file) throws IOException {
+    Ledger.Mark mark = ledger.mark();
+    file.force(false);
+    ledger.acknowledge(mark);
+    syncs.incrementAndGet();
+  }
+
+  private void write(FileChannel file, SplittableRandom random) throws IOException {
+    int sectors = Math.toIntExact(Math.ceilDiv(ledger.size(), Ledger.SECTOR));
+    long offset = (long) random.nextInt(sectors) * Ledger.SECTOR;
+    // One in four is aligned to blocks, as most programs' writes are.
+    boolean aligned = random.nextInt(4) == 0;
+    int unit = aligned ? 4096 : Ledger.SECTOR;
+    offset = offset / unit * unit;
+    int units = 1 + random.nextInt(random.nextInt(4) == 0 ? LONGEST / unit : 8);
+    int length = (int) Math.min((long) units * unit, ledger.size() - offset);
+    int first = (int) (offset / TURN);
+    int last = (int) ((offset + length - 1) / TURN);
+    for (int turn = first; turn <= last; turn++) {
+      turns[turn].lock();
+    }
+    try {
+      Ledger.Write write = ledger.begin(offset, length);
+      while (write.bytes().hasRemaining()) {
+        file.write(write.bytes(), offset + write.bytes().position());
+      }
+      ledger.end(write);
+      writes.incrementAndGet();
+    } finally {
+      for (int turn = first; turn <= last; turn++) {
+        turns[turn].unlock();
+      }
+    }
+  }
+
+  /** Waits for so many fsyncs, counted from the beginning. */
+  void awaitSyncs(long count) {
+    long deadline = System.nanoTime() + Child.PATIENCE.toNanos();
+    while (syncs() < count) {
+      requireGoingOn();
+      if (System.nanoTime() - deadline > 0) {
+        throw new AssertionError("%d fsyncs and not %d".formatted(syncs(), count));
+      }
+      LockSupport.parkNanos(POLL_NANOS);
+    }
+  }
+
+  /** Waits until the writers have noticed that the file is gone. */
+  void awaitFailure() throws InterruptedException {
+    join();
+    if (!(failure instanceof IOException)) {
+      throw new AssertionError("no writer noticed, or one failed otherwise", failure);
+    }
+  }
+
+  /** Ends the writers, none of which may have failed. */
+  @Override
+  public void close() throws InterruptedException {
+    stopping = true;
+    join();
+    if (failure != null && !(failure instanceof IOException)) {
+      throw new AssertionError("a writer failed", failure);
+    }
+  }
+
+  /** The same, and none may have failed at all. */
+  void stop() throws InterruptedException {
+    close();
+    if (failure != null) {
+      throw new AssertionError("a writer failed", failure);
+    }
+  }
+
+  private void join() throws InterruptedException {
+    for (Thread thread : threads) {
+      if (!thread.join(Child.PATIENCE)) {
+        throw new AssertionError("%s hangs".formatted(thread.getName()));
+      }
+    }
+  }
+
+  /** Whether every writer still goes on. */
+  void requireGoingOn() {
+    if (failure != null) {
+      throw new AssertionError("a writer failed", failure);
+    }
+  }
+}
