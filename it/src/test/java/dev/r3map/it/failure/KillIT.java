@@ -12,10 +12,8 @@ import dev.r3map.spi.LocalView;
 import dev.r3map.testkit.Watchdog;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -88,7 +86,7 @@ class KillIT {
 
   private void livesOfOneCache(Path home, Durability durability, int kills) throws Exception {
     Ledger ledger = new Ledger(SIZE, random.nextLong());
-    Path served = makeResource(home.resolve("served"), ledger);
+    Path served = ledger.makeFile(home.resolve("served"));
     Path cache = home.resolve("cache");
     Path path = home.resolve("mounted");
     try (FileBackend backend = FileBackend.open(served);
@@ -101,7 +99,7 @@ class KillIT {
           killWhileItIsWritten(uri, path, cache, durability, ledger);
         }
         if (durability == Durability.REMOTE) {
-          checkServed(served, ledger);
+          ledger.checkServed(served);
         }
         // Otherwise the next life is the first to read the torn journal.
         if (random.nextInt(3) > 0) {
@@ -112,20 +110,6 @@ class KillIT {
       assertThat(view(served)).as("served file").isEqualTo(view(home.resolve("seen")));
     }
     assertThat(Host.mountsBelow(home.toRealPath())).isEmpty();
-  }
-
-  private static Path makeResource(Path file, Ledger ledger) throws IOException {
-    try (FileChannel channel =
-        FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-      for (long at = 0; at < ledger.size(); at += Ledger.STRETCH) {
-        if (!Ledger.isHole(at)) {
-          channel.write(ledger.original(at), at);
-        }
-      }
-      // The end lies in data, so the file has its size.
-      assertThat(channel.size()).isEqualTo(ledger.size());
-    }
-    return file;
   }
 
   private Child mount(String uri, Path path, Path cache, Durability durability) throws IOException {
@@ -189,20 +173,12 @@ class KillIT {
     }
   }
 
-  private static void checkServed(Path served, Ledger ledger) throws IOException {
-    try (FileChannel file = FileChannel.open(served)) {
-      scan(file, ledger::checkAcknowledged);
-    }
-  }
-
   /** Everything is seen through the path, reaches the remote, and the mount ends in order. */
   private void lastLife(String uri, Path path, Path cache, Durability durability, Ledger ledger)
       throws Exception {
     try (Child mount = mount(uri, path, cache, durability)) {
       assertThat(mount.answer()).isEqualTo("ready");
-      try (FileChannel file = FileChannel.open(path)) {
-        scan(file, ledger::checkView);
-      }
+      ledger.checkFile(path);
       mount.ok("sync");
       Files.copy(path, path.resolveSibling("seen"));
       mount.ok("close");
@@ -213,7 +189,7 @@ class KillIT {
   @Test
   void theMountGoesOnAndLosesNothingWhenItsServerIsKilled() throws Exception {
     Ledger ledger = new Ledger(SIZE, random.nextLong());
-    Path served = makeResource(folder.resolve("served"), ledger);
+    Path served = ledger.makeFile(folder.resolve("served"));
     Path path = folder.resolve("mounted");
     Child server = serve(served, 0);
     int port = port(server);
@@ -225,7 +201,7 @@ class KillIT {
         load.awaitSyncs(load.syncs() + random.nextInt(4));
         server.goOn(Duration.ofNanos(random.nextLong(LONGEST_MOMENT.toNanos())));
         server.kill();
-        checkServed(served, ledger);
+        ledger.checkServed(served);
         server = serve(served, port);
         assertThat(port(server)).isEqualTo(port);
         load.requireGoingOn();
@@ -233,9 +209,7 @@ class KillIT {
       load.stop();
       assertThat(load.syncs()).isGreaterThan(SERVER_KILLS);
     }
-    try (FileChannel file = FileChannel.open(path)) {
-      scan(file, ledger::checkView);
-    }
+    ledger.checkFile(path);
     mount.ok("sync");
     assertThat(view(served)).as("served file").isEqualTo(view(path));
     mount.ok("close");
@@ -250,22 +224,6 @@ class KillIT {
     String ready = server.answer();
     assertThat(ready).startsWith("ready ");
     return Integer.parseInt(ready.substring("ready ".length()));
-  }
-
-  private interface Check {
-    void at(ByteBuffer bytes, long offset);
-  }
-
-  private static void scan(FileChannel file, Check check) throws IOException {
-    assertThat(file.size()).isEqualTo(SIZE);
-    ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
-    for (long at = 0; at < SIZE; at += buffer.limit()) {
-      buffer.clear().limit((int) Math.min(buffer.capacity(), SIZE - at));
-      while (buffer.hasRemaining()) {
-        assertThat(file.read(buffer, at + buffer.position())).isPositive();
-      }
-      check.at(buffer.flip(), at);
-    }
   }
 
   /** All bytes of a file. */

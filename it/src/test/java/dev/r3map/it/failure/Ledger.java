@@ -1,7 +1,11 @@
 package dev.r3map.it.failure;
 
 import dev.r3map.testkit.Payload;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 
 /**
@@ -87,6 +91,38 @@ final class Ledger {
       if (durable > acknowledged[sector]) {
         acknowledged[sector] = durable;
         later[sector] = Arrays.stream(later[sector]).filter(v -> v > durable).toArray();
+      }
+    }
+  }
+
+  /** The bytes of a file that nobody writes, compared with what readers may see from now on. */
+  void checkFile(Path file) throws IOException {
+    scan(file, this::checkView);
+  }
+
+  /** The bytes of a served file, compared with what is acknowledged. */
+  void checkServed(Path file) throws IOException {
+    scan(file, this::checkAcknowledged);
+  }
+
+  private interface Check {
+    void at(ByteBuffer bytes, long offset);
+  }
+
+  private void scan(Path path, Check check) throws IOException {
+    try (FileChannel file = FileChannel.open(path)) {
+      if (file.size() != size) {
+        throw new AssertionError("%s has %d bytes and not %d".formatted(path, file.size(), size));
+      }
+      ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
+      for (long at = 0; at < size; at += buffer.limit()) {
+        buffer.clear().limit((int) Math.min(buffer.capacity(), size - at));
+        while (buffer.hasRemaining()) {
+          if (file.read(buffer, at + buffer.position()) < 0) {
+            throw new IOException("unexpected end of " + path);
+          }
+        }
+        check.at(buffer.flip(), at);
       }
     }
   }
@@ -186,8 +222,24 @@ final class Ledger {
     return payload(wanted).mismatch(content, offset) < 0;
   }
 
+  /** A new file that holds what it did at first. */
+  Path makeFile(Path file) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      for (long at = 0; at < size; at += STRETCH) {
+        if (!isHole(at)) {
+          channel.write(original(at), at);
+        }
+      }
+      if (channel.size() != size) {
+        throw new AssertionError("the file ends in a hole: choose another size than " + size);
+      }
+    }
+    return file;
+  }
+
   /** Whether the file had zeros there at first. */
-  static boolean isHole(long offset) {
+  private static boolean isHole(long offset) {
     return offset / STRETCH % 4 == 3;
   }
 
@@ -198,7 +250,12 @@ final class Ledger {
   }
 
   private Payload payload(int ofVersion) {
-    return Payload.of(seed * 1_000_003 + ofVersion);
+    return Payload.of(payloadSeed(ofVersion));
+  }
+
+  /** The seed of the payload that a version's bytes come from. */
+  long payloadSeed(int ofVersion) {
+    return seed * 1_000_003 + ofVersion;
   }
 
   private static int sector(long offset) {

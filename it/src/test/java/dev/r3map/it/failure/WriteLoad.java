@@ -1,6 +1,8 @@
 package dev.r3map.it.failure;
 
+import dev.r3map.Region;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -26,8 +28,8 @@ final class WriteLoad implements AutoCloseable {
 
   private static final long POLL_NANOS = 200_000;
 
-  private final Path path;
   private final Ledger ledger;
+  private final long span;
   private final ReentrantLock[] turns;
   private final List<Thread> threads = new ArrayList<>();
   private final AtomicLong writes = new AtomicLong();
@@ -35,20 +37,84 @@ final class WriteLoad implements AutoCloseable {
   private volatile boolean stopping;
   private volatile Throwable failure;
 
-  private WriteLoad(Path path, Ledger ledger) {
-    this.path = path;
+  /** What is written to, by one thread. */
+  interface Target extends AutoCloseable {
+    void write(ByteBuffer bytes, long offset) throws IOException;
+
+    void sync() throws IOException;
+
+    @Override
+    void close() throws IOException;
+
+    static Target open(Path path) throws IOException {
+      FileChannel file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      return new Target() {
+        @Override
+        public void write(ByteBuffer bytes, long offset) throws IOException {
+          while (bytes.hasRemaining()) {
+            file.write(bytes, offset + bytes.position());
+          }
+        }
+
+        @Override
+        public void sync() throws IOException {
+          file.force(false);
+        }
+
+        @Override
+        public void close() throws IOException {
+          file.close();
+        }
+      };
+    }
+
+    static Target of(Region region) {
+      return new Target() {
+        @Override
+        public void write(ByteBuffer bytes, long offset) throws IOException {
+          region.write(bytes, offset);
+        }
+
+        @Override
+        public void sync() throws IOException {
+          region.flush();
+        }
+
+        @Override
+        public void close() {}
+      };
+    }
+  }
+
+  /** Opens what a thread writes to. */
+  interface Opener {
+    Target open() throws IOException;
+  }
+
+  private WriteLoad(Ledger ledger, long span) {
     this.ledger = ledger;
-    turns = new ReentrantLock[Math.toIntExact(Math.ceilDiv(ledger.size(), TURN))];
+    this.span = span;
+    turns = new ReentrantLock[Math.toIntExact(Math.ceilDiv(span, TURN))];
     for (int i = 0; i < turns.length; i++) {
       turns[i] = new ReentrantLock();
     }
   }
 
+  /** Writes all of a mounted file. */
   static WriteLoad start(Path path, Ledger ledger, int writers, SplittableRandom random) {
-    WriteLoad load = new WriteLoad(path, ledger);
+    return start(() -> Target.open(path), ledger, ledger.size(), writers, random);
+  }
+
+  /**
+   * @param span of the file is written, from its beginning; others may write the rest
+   */
+  static WriteLoad start(
+      Opener opener, Ledger ledger, long span, int writers, SplittableRandom random) {
+    WriteLoad load = new WriteLoad(ledger, span);
     for (int i = 0; i < writers; i++) {
       SplittableRandom own = random.split();
-      load.threads.add(Thread.ofPlatform().daemon().name("writer " + i).start(() -> load.run(own)));
+      load.threads.add(
+          Thread.ofPlatform().daemon().name("writer " + i).start(() -> load.run(opener, own)));
     }
     return load;
   }
@@ -61,9 +127,8 @@ final class WriteLoad implements AutoCloseable {
     return syncs.get();
   }
 
-  private void run(SplittableRandom random) {
-    try (FileChannel file =
-        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+  private void run(Opener opener, SplittableRandom random) {
+    try (Target file = opener.open()) {
       while (!stopping) {
         if (random.nextInt(WRITES_PER_SYNC + 1) == 0) {
           sync(file);
@@ -78,22 +143,22 @@ final class WriteLoad implements AutoCloseable {
     }
   }
 
-  private void sync(FileChannel file) throws IOException {
+  private void sync(Target file) throws IOException {
     Ledger.Mark mark = ledger.mark();
-    file.force(false);
+    file.sync();
     ledger.acknowledge(mark);
     syncs.incrementAndGet();
   }
 
-  private void write(FileChannel file, SplittableRandom random) throws IOException {
-    int sectors = Math.toIntExact(Math.ceilDiv(ledger.size(), Ledger.SECTOR));
+  private void write(Target file, SplittableRandom random) throws IOException {
+    int sectors = Math.toIntExact(Math.ceilDiv(span, Ledger.SECTOR));
     long offset = (long) random.nextInt(sectors) * Ledger.SECTOR;
     // One in four is aligned to blocks, as most programs' writes are.
     boolean aligned = random.nextInt(4) == 0;
     int unit = aligned ? 4096 : Ledger.SECTOR;
     offset = offset / unit * unit;
     int units = 1 + random.nextInt(random.nextInt(4) == 0 ? LONGEST / unit : 8);
-    int length = (int) Math.min((long) units * unit, ledger.size() - offset);
+    int length = (int) Math.min((long) units * unit, span - offset);
     int first = (int) (offset / TURN);
     int last = (int) ((offset + length - 1) / TURN);
     for (int turn = first; turn <= last; turn++) {
@@ -101,9 +166,7 @@ final class WriteLoad implements AutoCloseable {
     }
     try {
       Ledger.Write write = ledger.begin(offset, length);
-      while (write.bytes().hasRemaining()) {
-        file.write(write.bytes(), offset + write.bytes().position());
-      }
+      file.write(write.bytes(), offset);
       ledger.end(write);
       writes.incrementAndGet();
     } finally {
