@@ -1,5 +1,6 @@
 package dev.r3map.store;
 
+import dev.r3map.backend.NoSpaceException;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.LocalView;
 import dev.r3map.store.JournalFormat.Type;
@@ -361,6 +362,9 @@ final class ChunkStore implements LocalView {
         recorded.clear(at, to);
         at = clean.next(to, true);
       }
+      return true;
+    } catch (NoSpaceException e) {
+      // Taken for dirty after a crash, and pushed once more: no harm.
       return true;
     } finally {
       lock(chunk).unlock();

@@ -38,13 +38,19 @@ final class Notifier implements AutoCloseable {
 
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
+  /**
+   * How long a writer waits for the kernel to forget, which takes microseconds unless a page is
+   * locked. A READ that waits locks its pages, but will see the new bytes; and the writers of two
+   * mounts of one region that lock the same page would wait for each other.
+   */
+  private static final Duration FORGET_LIMIT = Duration.ofSeconds(2);
+
   private final FuseConnection connection;
   private final FailureLog log;
   private final HandedPages handed;
   private final Optional<LocalView> pushed;
   private final Passthrough passthrough;
   private final long size;
-  private final Duration limit;
   private final Request notification;
   private final ConcurrentLinkedQueue<Invalidation> invalidations = new ConcurrentLinkedQueue<>();
   private final Set<Invalidation> forgetting = ConcurrentHashMap.newKeySet();
@@ -75,7 +81,6 @@ final class Notifier implements AutoCloseable {
    * Begins to work.
    *
    * @param pushed where the bytes to push are; empty if none must be
-   * @param limit how long {@link #forget} waits
    */
   Notifier(
       FuseConnection connection,
@@ -84,8 +89,7 @@ final class Notifier implements AutoCloseable {
       Optional<LocalView> pushed,
       Passthrough passthrough,
       long size,
-      String name,
-      Duration limit)
+      String name)
       throws IOException {
     this.connection = connection;
     this.log = log;
@@ -93,7 +97,6 @@ final class Notifier implements AutoCloseable {
     this.pushed = pushed;
     this.passthrough = passthrough;
     this.size = size;
-    this.limit = limit;
     notification = new Request();
     thread = Thread.ofPlatform().daemon().name(name + " notifier").start(this::work);
   }
@@ -108,11 +111,11 @@ final class Notifier implements AutoCloseable {
     invalidations.add(invalidation);
     LockSupport.unpark(thread);
     boolean interrupted = false;
-    long deadline = System.nanoTime() + limit.toNanos();
+    long deadline = System.nanoTime() + FORGET_LIMIT.toNanos();
     while (!invalidation.done && !closed) {
       long left = deadline - System.nanoTime();
       if (left <= 0) {
-        log.failed("invalidation", offset, length, new TimeoutException("within " + limit));
+        log.failed("invalidation", offset, length, new TimeoutException("within " + FORGET_LIMIT));
         break;
       }
       LockSupport.parkNanos(invalidation, left);
@@ -182,7 +185,8 @@ final class Notifier implements AutoCloseable {
     notification.finishNotification(
         FuseProtocol.NOTIFY_INVAL_INODE, FuseProtocol.INVAL_INODE_SIZE, 0, 0);
     int errno = connection.send(notification);
-    if (errno != 0 && errno != Errno.ENOENT && !closed) {
+    boolean gone = errno == Errno.ENOENT || errno == Errno.ENODEV || closed;
+    if (errno != 0 && !gone) {
       log.warn("the kernel did not forget a range: " + Errno.text(errno));
     }
     forgetting.remove(invalidation);

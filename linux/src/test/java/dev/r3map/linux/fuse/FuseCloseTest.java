@@ -75,6 +75,23 @@ class FuseCloseTest {
   }
 
   @Test
+  void writersOfTwoMountsThatLockTheSamePagesDoNotWaitForEachOtherForEver() throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        Device one = Fuse.attach(region, path());
+        Device other = Fuse.attach(region, dir.resolve("other"));
+        Program first = Program.start();
+        Program second = Program.start()) {
+      first.ok("open rw " + one.path());
+      second.ok("open rw " + other.path());
+      first.begin("rewrite 100 8192 1");
+      second.begin("rewrite 100 8192 2");
+      assertThat(first.answer()).isEqualTo("ok ");
+      assertThat(second.answer()).isEqualTo("ok ");
+      assertThat(first.ok("read 0 8192")).isEqualTo(second.ok("read 0 8192"));
+    }
+  }
+
+  @Test
   void endsWithItsRegion() throws Exception {
     Device device;
     try (TestRegion region = TestRegion.local(MIB)) {
@@ -174,6 +191,27 @@ class FuseCloseTest {
       assertThat(Leaks.mounts(dir)).isEmpty();
       assertThat(path()).doesNotExist();
       stubborn.countDown();
+    }
+  }
+
+  @Test
+  void endsAlsoWhenEveryRequestBufferIsHeldByARequestThatWaits() throws Exception {
+    int readers = RequestPool.MOST + 50;
+    CountDownLatch all = new CountDownLatch(RequestPool.MOST - 2);
+    CountDownLatch never = new CountDownLatch(1);
+    try (TestRegion region = TestRegion.direct(readers * 4096L);
+        Program program = Program.start()) {
+      try (Device device = Fuse.attach(region, path(), FuseOptions.DEFAULT.withDirectIo(true))) {
+        region.onFetch =
+            chunk -> {
+              all.countDown();
+              awaitQuietly(never);
+            };
+        program.ok("open r " + device.path());
+        program.begin("together " + readers + " 4096 4096");
+        awaitQuietly(all);
+      }
+      assertThat(program.answer()).isEqualTo("ok 0");
     }
   }
 
