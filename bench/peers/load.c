@@ -118,11 +118,13 @@ static void forget(int fd) {
 static void read_fully(int fd, char *to, size_t length, off_t offset) {
   while (length > 0) {
     ssize_t n = pread(fd, to, length, offset);
-    if (n <= 0) {
-      if (n == 0) {
-        errno = ENODATA;
-      }
+    if (n < 0) {
       die("read");
+    }
+    if (n == 0) {
+      fprintf(stderr, "load: end of file at %lld of %lld\n", (long long)offset,
+              (long long)size_of(fd));
+      exit(1);
     }
     to += n;
     length -= n;

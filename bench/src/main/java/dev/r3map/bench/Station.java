@@ -1,6 +1,7 @@
 package dev.r3map.bench;
 
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -37,13 +38,14 @@ final class Station implements AutoCloseable {
    * @param flags more of them
    */
   static Station start(String name, String... flags) throws IOException {
-    List<String> command = new ArrayList<>(command(flags));
     return new Station(
-        name, new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start());
+        name,
+        new ProcessBuilder(command(name, flags))
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start());
   }
 
-  /** How to start one. */
-  static List<String> command(String... flags) {
+  private static List<String> command(String name, String... flags) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(
@@ -52,8 +54,13 @@ final class Station implements AutoCloseable {
             "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow"));
     command.addAll(List.of(flags));
+    // Another build can be put before this one, to compare the two.
+    String changes = System.getProperty("r3map.bench.changes." + name, "");
     command.addAll(
-        List.of("-cp", System.getProperty("java.class.path"), StationMain.class.getName()));
+        List.of(
+            "-cp",
+            changes + File.pathSeparator + System.getProperty("java.class.path"),
+            StationMain.class.getName()));
     return command;
   }
 

@@ -36,6 +36,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Collectors;
 
 /**
@@ -44,6 +46,8 @@ import java.util.stream.Collectors;
  * mounts, when its input does.
  */
 final class StationMain {
+  private static final Logger GRPC = Logger.getLogger("io.grpc.netty.NettyServerHandler");
+
   private static final int PIECE = 1 << 20;
 
   /** As a mount's default. */
@@ -74,6 +78,8 @@ final class StationMain {
   private StationMain() {}
 
   public static void main(String[] args) throws Exception {
+    // gRPC warns, with a stack trace, of each reply that nobody waits for any more.
+    GRPC.setLevel(Level.OFF);
     // Libraries must not write into the answers.
     PrintStream answers = System.out;
     System.setOut(System.err);
@@ -83,7 +89,7 @@ final class StationMain {
       for (String line = in.readLine(); line != null; line = in.readLine()) {
         String answer;
         try {
-          answer = "ok " + station.run(line.substring(0, line.indexOf(' ')), Reply.parse(line));
+          answer = "ok " + station.run(line.split(" ", 2)[0], Reply.parse(line));
         } catch (Exception e) {
           answer = "error " + e.toString().replace('\n', ' ');
         }
