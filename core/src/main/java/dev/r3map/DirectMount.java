@@ -20,11 +20,15 @@ public final class DirectMount {
   /**
    * Opens a region over {@code backend}, which the caller keeps owning and closes after the region.
    *
+   * <p>Nobody here has a copy of what was written: if the remote loses it before a sync, as a
+   * server may that is restarted, then the sync fails, and goes on failing until it is written
+   * again.
+   *
    * @param readOnly refuses writes, also where the backend would take them
    * @param ioTimeout how long a transient failure is tried again
    */
   public static Region open(Backend backend, boolean readOnly, Duration ioTimeout)
       throws IOException {
-    return new DirectRegion(backend, readOnly, ioTimeout);
+    return DirectRegion.open(backend, readOnly, ioTimeout);
   }
 }

@@ -390,6 +390,47 @@ class ManagedMountTest {
   }
 
   @Test
+  void aLocalStoreWithoutRoomFailsTheReaderAtOnce() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    ScriptedBackend local = new ScriptedBackend(CHUNK);
+    local.onWrite =
+        (offset, length) -> {
+          throw new NoSpaceException("disk full");
+        };
+    try (Region region = quiet(remote).local(local).open()) {
+      assertThatThrownBy(() -> read(region, 0, 10)).isInstanceOf(NoSpaceException.class);
+      assertThat(remote.reads.get()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aReaderGoesOnWaitingWhenOneWithAnEarlierDeadlineGaveUp() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    AtomicBoolean away = new AtomicBoolean(true);
+    remote.onRead =
+        (offset, length) -> {
+          if (away.get()) {
+            throw new IOException("away");
+          }
+        };
+    try (Region region = quiet(remote).open()) {
+      CompletableFuture<Boolean> hasty =
+          Waiting.supply(() -> {
+            try {
+              region.awaitLocal(0, 1, Duration.ofMillis(100));
+              return true;
+            } catch (TimeoutException | InterruptedException e) {
+              return false;
+            }
+          });
+      CompletableFuture<byte[]> patient = Waiting.supply(() -> read(region, 0, 10));
+      assertThat(hasty.get()).isFalse();
+      away.set(false);
+      assertThat(patient.get()).isEqualTo(Arrays.copyOf(remote.bytes, 10));
+    }
+  }
+
+  @Test
   void aBackendThatReadsShortIsAnErrorAndNeverOldBytes() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     remote.shortBy = 1;

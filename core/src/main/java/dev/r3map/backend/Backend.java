@@ -18,7 +18,9 @@ import java.util.Optional;
  *   <li>A byte that was never written reads as zero.
  *   <li>A plain {@link IOException} may be transient and is worth another try; a {@link
  *       PermanentIOException} is not.
- *   <li>An interrupt of the calling thread may fail that call, never another one.
+ *   <li>An interrupt of the calling thread may fail that call, never another one, and stays visible
+ *       to the caller.
+ *   <li>After {@link #close} every call fails with an {@link IOException}.
  * </ul>
  */
 public interface Backend extends AutoCloseable {
@@ -79,8 +81,8 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * What changes when somebody else changes the resource (an ETag, a version, a modification time),
-   * if there is such a thing. Never holds a credential.
+   * What changes when somebody else replaces the resource (an ETag, a version, an inode) and does
+   * not when this object writes to it, if there is such a thing. Never holds a credential.
    */
   default Optional<String> identity() throws IOException {
     return Optional.empty();
@@ -89,4 +91,8 @@ public interface Backend extends AutoCloseable {
   /** Lets go of everything this object owns; idempotent. Calls in flight fail. */
   @Override
   void close() throws IOException;
+
+  /** The resource's name for messages, without any credential. */
+  @Override
+  String toString();
 }

@@ -1,5 +1,6 @@
 package dev.r3map.backend;
 
+import dev.r3map.internal.Gate;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.Platform;
 import java.io.IOException;
@@ -186,6 +187,7 @@ public final class MemoryBackend implements Backend {
   public void close() throws IOException {
     if (closed.compareAndSet(false, true)) {
       gate.shut();
+      gate.drain();
       storage.close();
     }
   }

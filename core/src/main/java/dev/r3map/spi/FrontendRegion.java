@@ -4,6 +4,7 @@ import dev.r3map.Region;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** What a region offers to its frontends. Every {@link Region} of this library is one. */
 public interface FrontendRegion extends Region {
@@ -21,7 +22,7 @@ public interface FrontendRegion extends Region {
   boolean writeWaits(long offset, long length);
 
   /** Like {@link #write(ByteBuffer, long)}, and tells every frontend but {@code origin} of it. */
-  void write(ByteBuffer src, long offset, Frontend origin) throws IOException;
+  void write(ByteBuffer src, long offset, @Nullable Frontend origin) throws IOException;
 
   /**
    * Ties a frontend to this region, which closes it before itself.

@@ -1,5 +1,6 @@
 package dev.r3map.store;
 
+import dev.r3map.backend.NoSpaceException;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.LocalView;
 import dev.r3map.store.JournalFormat.Type;
@@ -160,12 +161,9 @@ final class ChunkStore implements LocalView {
   @Override
   public void runs(long offset, long length, RunVisitor visitor) {
     long end = offset + length;
-    long endBlock = Chunks.blockAfter(end);
     for (long at = offset; at < end; ) {
-      long block = Chunks.block(at);
-      boolean zero = zeros.get(block);
-      long next = zero ? zeros.nextClear(block, endBlock) : zeros.nextSet(block, endBlock);
-      long to = Math.min(next << Chunks.BLOCK_SHIFT, end);
+      boolean zero = zeros.get(Chunks.block(at));
+      long to = runEnd(at, end, zero);
       visitor.run(at, to - at, zero);
       at = to;
     }
@@ -174,21 +172,27 @@ final class ChunkStore implements LocalView {
   /** Fills {@code dst} from blocks that are all present. */
   void read(ByteBuffer dst, long offset) throws IOException {
     long end = offset + dst.remaining();
-    long endBlock = Chunks.blockAfter(end);
     for (long at = offset; at < end; ) {
-      long block = Chunks.block(at);
-      boolean zero = zeros.get(block);
-      long next = zero ? zeros.nextClear(block, endBlock) : zeros.nextSet(block, endBlock);
-      int length = (int) (Math.min(next << Chunks.BLOCK_SHIFT, end) - at);
-      ByteBuffer piece = dst.slice(dst.position(), length);
+      boolean zero = zeros.get(Chunks.block(at));
+      long to = runEnd(at, end, zero);
+      ByteBuffer piece = dst.slice(dst.position(), (int) (to - at));
       if (zero) {
         MemorySegment.ofBuffer(piece).fill((byte) 0);
       } else {
         local.read(piece, at);
       }
-      dst.position(dst.position() + length);
-      at += length;
+      dst.position(dst.position() + (int) (to - at));
+      at = to;
     }
+  }
+
+  /** Where the run of zeros, or of stored bytes, that {@code at} is in ends, or {@code end}. */
+  private long runEnd(long at, long end, boolean zero) {
+    // The first block is what it was: a write may have changed it since.
+    long second = Chunks.block(at) + 1;
+    long endBlock = Chunks.blockAfter(end);
+    long next = zero ? zeros.nextClear(second, endBlock) : zeros.nextSet(second, endBlock);
+    return Math.min(next << Chunks.BLOCK_SHIFT, end);
   }
 
   /** Makes a chunk present with the remote's bytes. Blocks that are present are left alone. */
@@ -358,6 +362,9 @@ final class ChunkStore implements LocalView {
         recorded.clear(at, to);
         at = clean.next(to, true);
       }
+      return true;
+    } catch (NoSpaceException e) {
+      // Taken for dirty after a crash, and pushed once more: no harm.
       return true;
     } finally {
       lock(chunk).unlock();

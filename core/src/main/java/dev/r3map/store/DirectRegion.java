@@ -3,46 +3,35 @@ package dev.r3map.store;
 import dev.r3map.Progress;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.Ranges;
-import dev.r3map.backend.ReadOnlyException;
-import dev.r3map.spi.FrontendRegion;
+import dev.r3map.internal.Gate;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.time.Duration;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /** A region that hands every call to its backend, trying again what may be transient. */
-public final class DirectRegion implements FrontendRegion {
-  private final Backend backend;
-  private final long size;
-  private final boolean readOnly;
+public final class DirectRegion extends OpenRegion {
   private final Retry retry;
-  private final Frontends frontends = new Frontends();
-  private final Gate gate = new Gate("the region");
 
-  public DirectRegion(Backend backend, boolean readOnly, Duration ioTimeout) throws IOException {
-    this.backend = backend;
-    this.retry = new Retry(ioTimeout, gate::isClosed);
+  private DirectRegion(Backend remote, long size, boolean readOnly, Gate gate, Retry retry) {
+    super(remote, size, readOnly, gate);
+    this.retry = retry;
+  }
+
+  /** Opens a region; see {@link dev.r3map.DirectMount#open(Backend, boolean, Duration)}. */
+  public static DirectRegion open(Backend backend, boolean readOnly, Duration ioTimeout)
+      throws IOException {
+    Gate gate = new Gate();
+    Retry retry = new Retry(ioTimeout, gate::isShut);
     Remote remote = Remote.describe(backend, retry);
-    this.size = remote.size();
-    this.readOnly = readOnly || remote.geometry().readOnly();
-    if (remote.geometry().requiredChunk() > 1) {
+    int chunk = remote.geometry().requiredChunk();
+    if (chunk > 1) {
       throw new IllegalArgumentException(
-          "%s takes whole chunks of %d bytes only: use a managed mount"
-              .formatted(backend, remote.geometry().requiredChunk()));
+          "%s takes whole chunks of %d bytes only: use a managed mount".formatted(backend, chunk));
     }
-  }
-
-  @Override
-  public long size() {
-    return size;
-  }
-
-  @Override
-  public boolean readOnly() {
-    return readOnly;
+    boolean refuseWrites = readOnly || remote.geometry().readOnly();
+    return new DirectRegion(backend, remote.size(), refuseWrites, gate, retry);
   }
 
   @Override
@@ -50,48 +39,35 @@ public final class DirectRegion implements FrontendRegion {
     int start = dst.position();
     int length = dst.remaining();
     Ranges.check(offset, length, size);
-    gate.enter();
+    enter();
     try {
-      retry.run(() -> backend.read(dst.position(start), offset));
+      retry.run(() -> remote.read(dst.position(start), offset));
     } catch (IOException e) {
-      throw Failures.reading(backend, offset, length, e);
+      throw Failures.reading(remote, offset, length, e);
     } finally {
       gate.leave();
     }
   }
 
   @Override
-  public void write(ByteBuffer src, long offset) throws IOException {
-    write(src, offset, null);
-  }
-
-  @Override
-  public void write(ByteBuffer src, long offset, @Nullable Frontend origin) throws IOException {
+  void store(ByteBuffer src, long offset) throws IOException {
     int start = src.position();
     int length = src.remaining();
-    Ranges.check(offset, length, size);
-    if (readOnly) {
-      throw new ReadOnlyException(backend + " is mounted read-only");
-    }
-    gate.enter();
     try {
-      retry.run(() -> backend.write(src.position(start), offset));
-      frontends.written(offset, length, origin);
+      retry.run(() -> remote.write(src.position(start), offset));
     } catch (IOException e) {
-      throw Failures.writing(backend, offset, length, e);
-    } finally {
-      gate.leave();
+      throw Failures.writing(remote, offset, length, e);
     }
   }
 
   @Override
   public void sync() throws IOException {
-    gate.enter();
+    enter();
     try {
       // Not tried again: a backend that failed may have dropped what it had, and nobody has a copy.
-      backend.sync();
+      remote.sync();
     } catch (IOException e) {
-      throw Failures.syncing(backend, e);
+      throw Failures.syncing(remote, e);
     } finally {
       gate.leave();
     }
@@ -121,11 +97,6 @@ public final class DirectRegion implements FrontendRegion {
   }
 
   @Override
-  public FileChannel file() {
-    return new RegionChannel(this);
-  }
-
-  @Override
   public Optional<LocalView> local() {
     return Optional.empty();
   }
@@ -141,28 +112,13 @@ public final class DirectRegion implements FrontendRegion {
   }
 
   @Override
-  public void attach(Frontend frontend) throws IOException {
-    frontends.attach(frontend);
-  }
-
-  @Override
-  public void detach(Frontend frontend) {
-    frontends.detach(frontend);
-  }
-
-  @Override
   public void close() throws IOException {
-    Closing closing = new Closing().step(frontends::close);
-    if (!gate.isClosed() && !readOnly) {
-      closing.step(this::sync);
+    if (gate.isShut()) {
+      return;
     }
+    Closing closing = new Closing().step(frontends::close).step(this::flush);
     gate.shut();
     gate.drain();
     closing.end();
-  }
-
-  @Override
-  public String toString() {
-    return backend.toString();
   }
 }

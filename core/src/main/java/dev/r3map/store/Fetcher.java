@@ -50,6 +50,7 @@ final class Fetcher implements AutoCloseable {
     volatile @Nullable Thread thread;
     private volatile long deadline;
     volatile boolean abandoned;
+    volatile boolean gaveUp;
     volatile @Nullable IOException lastFailure;
 
     Fetch(long chunk, long deadline) {
@@ -105,15 +106,12 @@ final class Fetcher implements AutoCloseable {
       if (failure == null) {
         return;
       }
-      boolean worthAnother =
-          !(failure instanceof PermanentIOException || failure instanceof InterruptedIOException)
-              && System.nanoTime() - deadline < 0
-              && !closed;
+      // Was it only that those who waited first had an earlier deadline than ours?
+      boolean worthAnother = fetch.gaveUp && System.nanoTime() - deadline < 0 && !closed;
       if (!worthAnother) {
         throw Failures.reading(
             remote, chunks.offset(fetch.chunk), chunks.length(fetch.chunk), failure);
       }
-      // The fetch gave up for somebody with an earlier deadline than ours.
       fetch = start(fetch.chunk, deadline);
     }
   }
@@ -213,6 +211,7 @@ final class Fetcher implements AutoCloseable {
         throw new InterruptedException();
       }
       if (fetch.isOver()) {
+        fetch.gaveUp = true;
         throw e;
       }
       fetch.lastFailure = e;

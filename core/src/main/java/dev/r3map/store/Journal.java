@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
  * of order with the data. Then only dirty blocks that a {@link #commit} covers are kept: a commit
  * notes how many records there are, forces the data, and then itself.
  *
+ * <p>On a full disk the journal must not be what fails: it keeps room ahead of its records.
+ *
  * <p>The file grows with each change of a block's state and is written anew when it has become
  * long, and at every open.
  */
@@ -44,6 +46,12 @@ final class Journal implements AutoCloseable {
 
   /** The kernel's name for this boot of the host, random(4). */
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  /**
+   * Room that is kept ahead of the records, so that on a full disk what is there already can still
+   * be overwritten, pushed and closed: some ten thousand changes.
+   */
+  private static final int RESERVE = 256 << 10;
 
   /** Forces the data that records speak of. */
   interface Data {
@@ -59,6 +67,13 @@ final class Journal implements AutoCloseable {
   private RandomAccessFile file;
   private long start;
   private long records;
+
+  /** Up to where the file has its room. */
+  private long reserved;
+
+  /** Whether the file was made in this boot of the host. */
+  private boolean continued;
+
   private long limit;
   private boolean closed;
 
@@ -90,18 +105,29 @@ final class Journal implements AutoCloseable {
     RandomAccessFile file = lockedFile(path);
     try {
       JournalState state;
+      boolean sameBoot = false;
       if (file.length() == 0) {
         state = new JournalState(chunks.blocks());
       } else {
         Header old = Header.read(file, path.toString());
         checkSame(path, old, header);
-        state = JournalState.replay(file, chunks.blocks(), !old.bootId().equals(bootId));
+        sameBoot = old.bootId().equals(bootId);
+        state = JournalState.replay(file, chunks.blocks(), !sameBoot);
       }
-      return new Opened(new Journal(path, header, chunks.blocks(), file, rewriteAt), state);
+      Journal journal = new Journal(path, header, chunks.blocks(), file, rewriteAt);
+      journal.continueAfter(state, sameBoot);
+      return new Opened(journal, state);
     } catch (IOException | RuntimeException e) {
       file.close();
       throw e;
     }
+  }
+
+  private void continueAfter(JournalState state, boolean sameBoot) {
+    continued = sameBoot;
+    start = state.start;
+    records = state.records;
+    limit = rewriteAt;
   }
 
   /** Writes down what was read, as of this boot; appending may begin. */
@@ -110,6 +136,12 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       rewrite(state);
+    } catch (NoSpaceException e) {
+      if (!continued) {
+        throw e;
+      }
+      // What is there is of this boot and says the same: go on with it.
+      reserved = file.length();
     } finally {
       lock.unlock();
     }
@@ -199,13 +231,35 @@ final class Journal implements AutoCloseable {
       throw new IOException("the journal " + path + " is closed");
     }
     JournalFormat.encodeRecord(ByteBuffer.wrap(scratch), records, type, first, count);
+    long at = start + records * JournalFormat.RECORD;
     try {
-      file.seek(start + records * JournalFormat.RECORD);
+      if (reserved - at < RESERVE / 2) {
+        reserve(at);
+      }
+      file.seek(at);
       file.write(scratch);
     } catch (IOException e) {
       throw NoSpace.in(e, "journal " + path);
     }
     records++;
+  }
+
+  /** Takes room ahead if there is some; if not, what was taken before must do. */
+  private void reserve(long at) throws IOException {
+    try {
+      reserved = reserve(file, Math.max(reserved, at));
+    } catch (IOException e) {
+      if (!(NoSpace.in(e, "") instanceof NoSpaceException)) {
+        throw e;
+      }
+    }
+  }
+
+  /** Zeros are no record; see {@link JournalFormat}. */
+  private static long reserve(RandomAccessFile file, long from) throws IOException {
+    file.seek(from);
+    file.write(new byte[RESERVE]);
+    return from + RESERVE;
   }
 
   /** Replaces the file by one that says the same in as few records as can be. */
@@ -223,6 +277,7 @@ final class Journal implements AutoCloseable {
       out.runs(Type.DIRTY, state.dirty);
       out.put(Type.COMMIT, out.records + 1, 0);
       out.flush();
+      long room = reserve(file, file.getFilePointer());
       file.getFD().sync();
       Files.move(next, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       syncDirectory(path.toAbsolutePath().getParent());
@@ -230,6 +285,7 @@ final class Journal implements AutoCloseable {
       this.file = file;
       this.start = head.length;
       this.records = out.records;
+      this.reserved = room;
       this.limit = Math.max(rewriteAt, 2 * out.records);
       done = true;
     } catch (IOException e) {

@@ -18,7 +18,8 @@ import java.util.zip.CRC32C;
  * </pre>
  *
  * A record's checksum also covers its number, so that bytes left over from something else are not
- * taken for a record. The first record that does not check ends the journal: a crash tore it.
+ * taken for a record. The first record that does not check ends the journal: a crash tore it, or it
+ * is room that was reserved, which is zeros.
  */
 final class JournalFormat {
   static final int RECORD = 24;

@@ -13,6 +13,9 @@ final class JournalState {
   final BlockSet zeros;
   final BlockSet dirty;
 
+  /** Where the records begin in the file. */
+  long start;
+
   /** How many records are sound; where the next one goes. */
   long records;
 
@@ -35,12 +38,14 @@ final class JournalState {
       throws IOException {
     long start = file.getFilePointer();
     JournalState all = new JournalState(blocks);
+    all.start = start;
     all.read(file, Long.MAX_VALUE);
     if (!crashed || all.closed) {
       return all;
     }
     JournalState durable = new JournalState(blocks);
     file.seek(start);
+    durable.start = start;
     durable.read(file, all.committed);
     durable.keepOnlyDirty();
     return durable;

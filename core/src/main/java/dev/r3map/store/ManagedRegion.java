@@ -5,37 +5,33 @@ import dev.r3map.Progress;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.Geometry;
 import dev.r3map.backend.Ranges;
-import dev.r3map.backend.ReadOnlyException;
-import dev.r3map.spi.FrontendRegion;
+import dev.r3map.internal.Gate;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A region with a local store. Puts the store, the fetcher, the puller and the pusher together, and
  * owns them and their threads until {@link #close}; calls in flight are waited for.
  */
-public final class ManagedRegion implements FrontendRegion {
+public final class ManagedRegion extends OpenRegion {
   private static final System.Logger LOG = System.getLogger(ManagedRegion.class.getName());
 
   private static final int DEFAULT_CHUNK = 256 << 10;
 
-  /** Memory for transfers when the puller chooses its workers: enough for 1 GB/s at 60 ms. */
-  private static final int ADAPTIVE_BYTES = 64 << 20;
+  /** What the background pull may have in flight: enough for 1 GB/s at a round trip of 60 ms. */
+  private static final int TRANSFER_BYTES = 64 << 20;
 
-  private static final int MOST_ADAPTIVE_WORKERS = 256;
-  private static final int LEAST_ADAPTIVE_WORKERS = 4;
+  private static final int MOST_WORKERS = 256;
+  private static final int LEAST_WORKERS = 4;
 
   /** Buffers beyond those of the background, so that a reader's fetch need not queue for one. */
   private static final int READER_BUFFERS = 32;
 
-  private final Backend remote;
   private final MountOptions options;
   private final Chunks chunks;
   private final LocalStore local;
@@ -44,10 +40,7 @@ public final class ManagedRegion implements FrontendRegion {
   private final PullOrder order;
   private final Puller puller;
   private final Pusher pusher;
-  private final boolean readOnly;
-  private final Frontends frontends = new Frontends();
   private final LocalWaiters waiters = new LocalWaiters();
-  private final Gate gate = new Gate("the region");
 
   /** Opens a region; see {@link dev.r3map.ManagedMount#open}. */
   public static ManagedRegion open(Backend remote, MountOptions mountOptions) throws IOException {
@@ -75,24 +68,25 @@ public final class ManagedRegion implements FrontendRegion {
   }
 
   private ManagedRegion(Backend remote, Remote described, MountOptions options) throws IOException {
-    this.remote = remote;
+    super(
+        remote,
+        described.size(),
+        options.readOnly || (described.geometry().readOnly() && options.pushes()),
+        new Gate());
     this.options = options;
     Geometry geometry = described.geometry();
-    readOnly = options.readOnly || (geometry.readOnly() && options.pushes());
     chunks = new Chunks(described.size(), chunkSize(geometry, options));
     order = new PullOrder(chunks, options.pullPriority);
     local = LocalStore.open(chunks, options, described.identity(), this::becameLocal);
     store = local.store();
-    int mostAdaptive =
-        Math.clamp(
-            ADAPTIVE_BYTES / chunks.chunkSize(), LEAST_ADAPTIVE_WORKERS, MOST_ADAPTIVE_WORKERS);
-    int pulling = options.pullWorkers == Puller.ADAPTIVE ? mostAdaptive : options.pullWorkers;
+    int pulling = options.pullWorkers;
+    if (pulling == MountOptions.AUTOMATIC) {
+      pulling = Math.clamp(TRANSFER_BYTES / chunks.chunkSize(), LEAST_WORKERS, MOST_WORKERS);
+    }
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
     fetcher = new Fetcher(remote, store, buffers);
-    puller =
-        new Puller(
-            remote, store, fetcher, order, options.pullWorkers, mostAdaptive, options.ioTimeout);
+    puller = new Puller(remote, store, fetcher, order, pulling, options.ioTimeout);
     pusher =
         new Pusher(
             remote,
@@ -147,7 +141,7 @@ public final class ManagedRegion implements FrontendRegion {
         if (store.localBytes() == before) {
           throw new IOException(
               "pulling first made no progress for %s (%d of %d bytes local): %s"
-                  .formatted(options.ioTimeout, before, chunks.size(), remote));
+                  .formatted(options.ioTimeout, before, size, remote));
         }
         before = store.localBytes();
       }
@@ -163,7 +157,7 @@ public final class ManagedRegion implements FrontendRegion {
     }
     IOException fatal = puller.fatal();
     if (fatal != null) {
-      throw Failures.reading(remote, 0, chunks.size(), fatal);
+      throw Failures.reading(remote, 0, size, fatal);
     }
     return false;
   }
@@ -179,19 +173,9 @@ public final class ManagedRegion implements FrontendRegion {
   }
 
   @Override
-  public long size() {
-    return chunks.size();
-  }
-
-  @Override
-  public boolean readOnly() {
-    return readOnly;
-  }
-
-  @Override
   public void read(ByteBuffer dst, long offset) throws IOException {
-    Ranges.check(offset, dst.remaining(), chunks.size());
-    gate.enter();
+    Ranges.check(offset, dst.remaining(), size);
+    enter();
     try {
       loadAbsent(offset, dst.remaining());
       store.read(dst, offset);
@@ -202,8 +186,8 @@ public final class ManagedRegion implements FrontendRegion {
 
   @Override
   public void load(long offset, long length) throws IOException {
-    Ranges.check(offset, length, chunks.size());
-    gate.enter();
+    Ranges.check(offset, length, size);
+    enter();
     try {
       loadAbsent(offset, length);
     } finally {
@@ -219,28 +203,13 @@ public final class ManagedRegion implements FrontendRegion {
   }
 
   @Override
-  public void write(ByteBuffer src, long offset) throws IOException {
-    write(src, offset, null);
-  }
-
-  @Override
-  public void write(ByteBuffer src, long offset, @Nullable Frontend origin) throws IOException {
+  void store(ByteBuffer src, long offset) throws IOException {
     int length = src.remaining();
-    Ranges.check(offset, length, chunks.size());
-    if (readOnly) {
-      throw new ReadOnlyException(remote + " is mounted read-only");
+    if (store.cutsAbsentBlock(offset, length)) {
+      loadAbsent(offset, 1);
+      loadAbsent(offset + length - 1, 1);
     }
-    gate.enter();
-    try {
-      if (store.cutsAbsentBlock(offset, length)) {
-        loadAbsent(offset, 1);
-        loadAbsent(offset + length - 1, 1);
-      }
-      store.write(src, offset);
-      frontends.written(offset, length, origin);
-    } finally {
-      gate.leave();
-    }
+    store.write(src, offset);
   }
 
   @Override
@@ -250,7 +219,7 @@ public final class ManagedRegion implements FrontendRegion {
 
   @Override
   public void sync() throws IOException {
-    gate.enter();
+    enter();
     try {
       options.onBeforeSync.run();
       options.onAfterSync.accept(push());
@@ -264,7 +233,7 @@ public final class ManagedRegion implements FrontendRegion {
     if (readOnly) {
       return;
     }
-    gate.enter();
+    enter();
     try {
       if (options.durability == Durability.LOCAL) {
         store.commit();
@@ -289,7 +258,7 @@ public final class ManagedRegion implements FrontendRegion {
 
   @Override
   public Progress progress() {
-    return new Progress(chunks.size(), store.localBytes(), store.dirtyBytes(), puller.isActive());
+    return new Progress(size, store.localBytes(), store.dirtyBytes(), puller.isActive());
   }
 
   @Override
@@ -305,9 +274,9 @@ public final class ManagedRegion implements FrontendRegion {
   @Override
   public void awaitLocal(long offset, long length, Duration timeout)
       throws IOException, TimeoutException {
-    Ranges.check(offset, length, chunks.size());
+    Ranges.check(offset, length, size);
     long deadline = deadline(timeout);
-    gate.enter();
+    enter();
     try {
       fetcher.load(offset, length, deadline);
     } catch (IOException e) {
@@ -327,28 +296,13 @@ public final class ManagedRegion implements FrontendRegion {
   }
 
   @Override
-  public FileChannel file() {
-    return new RegionChannel(this);
-  }
-
-  @Override
   public Optional<LocalView> local() {
     return store.isMapped() ? Optional.of(store) : Optional.empty();
   }
 
   @Override
-  public void attach(Frontend frontend) throws IOException {
-    frontends.attach(frontend);
-  }
-
-  @Override
-  public void detach(Frontend frontend) {
-    frontends.detach(frontend);
-  }
-
-  @Override
   public void close() throws IOException {
-    if (gate.isClosed()) {
+    if (gate.isShut()) {
       return;
     }
     Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
@@ -386,10 +340,5 @@ public final class ManagedRegion implements FrontendRegion {
         .step(gate::drain)
         .step(local::close)
         .end();
-  }
-
-  @Override
-  public String toString() {
-    return remote.toString();
   }
 }

@@ -13,8 +13,11 @@ import org.jspecify.annotations.Nullable;
  * The options of a managed mount and their defaults; {@link dev.r3map.ManagedMount} explains them.
  */
 public final class MountOptions {
+  /** As many pull workers as the memory for transfers allows. */
+  static final int AUTOMATIC = -1;
+
   public int chunkSize;
-  public int pullWorkers = Puller.ADAPTIVE;
+  public int pullWorkers = AUTOMATIC;
   public @Nullable LongUnaryOperator pullPriority;
   public double pullFirst;
   public int pushWorkers = 16;

@@ -8,77 +8,61 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Pulls the whole resource in the background. Owns its virtual threads until {@link #close}.
  *
- * <p>With a fixed number of workers, that many chunks are in flight. The adaptive form starts with
- * a few workers and looks, period by period, whether more of them moved more bytes: if so it goes
- * on adding, otherwise it goes back to the number before and stays. Few in flight keep the queue
- * short that a reader's fetch stands in; many are needed only where the round trip is long.
- *
- * <p>A chunk that fails is handed out again later, and the worker pauses; the pull ends when every
- * chunk is local, or at once when the remote says that no other try can help.
+ * <p>Each worker has one chunk in flight; how many workers there are follows {@link PullWindow}. A
+ * chunk that fails is handed out again later, and its worker pauses; the pull ends when every chunk
+ * is local, or at once when the remote says that no other try can help.
  */
 final class Puller implements AutoCloseable {
-  /** Let the puller choose. */
-  static final int ADAPTIVE = -1;
-
   private static final System.Logger LOG = System.getLogger(Puller.class.getName());
-
-  /** Enough to hide the gaps between one chunk and the next without a round trip worth naming. */
-  private static final int FIRST_WORKERS = 4;
-
-  /** More workers must move at least this much more to be worth their queue. */
-  private static final double WORTH = 1.15;
-
-  /** Short beside a pull that anybody waits for, long beside scheduling noise. */
-  private static final long PERIOD_MILLIS = 50;
 
   /** So much of the resource is asked about at a time when looking for holes. */
   private static final long HOLE_WINDOW = 1L << 30;
+
+  /** For threads that were interrupted. */
+  private static final Duration CLOSE_PATIENCE = Duration.ofSeconds(2);
 
   private final Backend remote;
   private final ChunkStore store;
   private final Fetcher fetcher;
   private final PullOrder order;
+  private final PullWindow window;
   private final int mostWorkers;
-  private final boolean adaptive;
   private final long timeoutNanos;
-  private final LongAdder pulledBytes = new LongAdder();
   private final AtomicInteger running = new AtomicInteger();
-  private final AtomicInteger allowed = new AtomicInteger();
   private final List<Thread> threads = new ArrayList<>();
   private volatile boolean closed;
   private volatile @Nullable IOException fatal;
 
+  /**
+   * Does nothing before {@link #start}.
+   *
+   * @param mostWorkers 0 for no pull at all
+   */
   Puller(
       Backend remote,
       ChunkStore store,
       Fetcher fetcher,
       PullOrder order,
-      int workers,
-      int mostAdaptive,
+      int mostWorkers,
       Duration timeout) {
     this.remote = remote;
     this.store = store;
     this.fetcher = fetcher;
     this.order = order;
-    this.adaptive = workers == ADAPTIVE;
-    this.mostWorkers = adaptive ? mostAdaptive : workers;
+    this.mostWorkers = mostWorkers;
     this.timeoutNanos = timeout.toNanos();
+    this.window = new PullWindow(mostWorkers, System.nanoTime());
   }
 
   void start() {
-    if (mostWorkers == 0) {
-      return;
-    }
-    allow(adaptive ? Math.min(FIRST_WORKERS, mostWorkers) : mostWorkers);
-    launch("r3map-pull-holes", this::findHoles);
-    if (adaptive) {
-      launch("r3map-pull-adapt", this::adapt);
+    if (mostWorkers > 0) {
+      addWorkers();
+      launch("r3map-pull-holes", this::findHoles);
     }
   }
 
@@ -93,43 +77,52 @@ final class Puller implements AutoCloseable {
 
   private synchronized void launch(String name, Runnable task) {
     if (!closed) {
-      threads.removeIf(t -> !t.isAlive());
+      threads.removeIf(thread -> !thread.isAlive());
       threads.add(Thread.ofVirtual().name(name).start(task));
     }
   }
 
-  /** Lets {@code workers} run: starts those that are missing; those too many end by themselves. */
-  private synchronized void allow(int workers) {
-    allowed.set(workers);
-    while (running.get() < workers && !closed) {
-      running.incrementAndGet();
-      launch("r3map-pull", this::work);
+  private void addWorkers() {
+    for (int now = running.get(); now < window.limit() && !closed; now = running.get()) {
+      if (running.compareAndSet(now, now + 1)) {
+        launch("r3map-pull", this::work);
+      }
     }
+  }
+
+  /** True for a worker that is one too many, which ends then. */
+  private boolean isSurplus() {
+    int now = running.get();
+    return now > window.limit() && running.compareAndSet(now, now - 1);
   }
 
   private void work() {
     Backoff backoff = new Backoff();
     try {
-      while (!closed && fatal == null && running.get() <= allowed.get()) {
+      while (!closed && fatal == null) {
+        if (isSurplus()) {
+          return;
+        }
         long chunk = order.next();
         if (chunk < 0) {
-          return;
+          break;
         }
         if (!store.isLocal(chunk)) {
           backoff = pull(chunk, backoff);
+          addWorkers();
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } finally {
-      running.decrementAndGet();
     }
+    running.decrementAndGet();
   }
 
   private Backoff pull(long chunk, Backoff backoff) throws InterruptedException {
     try {
+      PullWindow.Trip trip = window.begin(System.nanoTime());
       fetcher.pull(chunk, System.nanoTime() + timeoutNanos);
-      pulledBytes.add(store.chunks().length(chunk));
+      window.end(trip, store.chunks().length(chunk), System.nanoTime());
       return new Backoff();
     } catch (PermanentIOException e) {
       if (!closed && fatal == null) {
@@ -144,37 +137,6 @@ final class Puller implements AutoCloseable {
       }
     }
     return backoff;
-  }
-
-  private void adapt() {
-    int workers = allowed.get();
-    double before = 0;
-    try {
-      while (!closed && isActive()) {
-        double rate = measure();
-        if (rate <= before * WORTH || workers >= mostWorkers) {
-          allow(rate <= before * WORTH ? Math.max(1, workers / 2) : workers);
-          return;
-        }
-        before = rate;
-        workers = Math.min(workers * 2, mostWorkers);
-        allow(workers);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  /** Bytes per second over a period in which every worker finished a chunk or two. */
-  private double measure() throws InterruptedException {
-    long chunk = store.chunks().chunkSize();
-    Thread.sleep(PERIOD_MILLIS / 2); // until the workers just added have their first answers
-    long from = pulledBytes.sum();
-    long start = System.nanoTime();
-    do {
-      Thread.sleep(PERIOD_MILLIS);
-    } while (!closed && isActive() && pulledBytes.sum() - from < 2 * chunk * allowed.get());
-    return (pulledBytes.sum() - from) * 1e9 / (System.nanoTime() - start);
   }
 
   /** Marks what the remote knows to be zeros, so that it need not travel. */
@@ -208,7 +170,7 @@ final class Puller implements AutoCloseable {
     boolean interrupted = false;
     for (Thread thread : all) {
       try {
-        thread.join(Duration.ofSeconds(2));
+        thread.join(CLOSE_PATIENCE);
       } catch (InterruptedException e) {
         interrupted = true;
       }

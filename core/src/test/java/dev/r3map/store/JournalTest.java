@@ -31,6 +31,16 @@ class JournalTest {
     return opened;
   }
 
+  /** Room that is reserved is zeros, and no record ends with a zero byte here. */
+  private int endOfRecords() throws IOException {
+    byte[] all = Files.readAllBytes(path);
+    int end = all.length;
+    while (all[end - 1] == 0) {
+      end--;
+    }
+    return end;
+  }
+
   @Test
   void remembersEveryStateAcrossAKill() throws IOException {
     try (Journal journal = open("boot").journal()) {
@@ -56,7 +66,11 @@ class JournalTest {
       journal.append(Type.PRESENT, 10, 20);
     }
     try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
-      file.setLength(file.length() - 1);
+      int last = endOfRecords() - 1;
+      file.seek(last);
+      int torn = file.read() ^ 1;
+      file.seek(last);
+      file.write(torn);
     }
     Journal.Opened again = open("boot");
     try (Journal journal = again.journal()) {
@@ -74,14 +88,15 @@ class JournalTest {
       journal.append(Type.PRESENT, 0, 10);
     }
     byte[] all = Files.readAllBytes(path);
-    byte[] record = java.util.Arrays.copyOfRange(all, all.length - 24, all.length);
+    int end = endOfRecords();
+    byte[] record = java.util.Arrays.copyOfRange(all, end - 24, end);
     try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
-      file.seek(file.length());
+      file.seek(end);
       file.write(record); // a sound record, but of another place
     }
     Journal.Opened again = open("boot");
     try (Journal journal = again.journal()) {
-      assertThat(again.state().records).isEqualTo(all.length > 0 ? 2 : 0);
+      assertThat(again.state().records).isEqualTo(2);
       assertThat(journal).isNotNull();
     }
   }
@@ -140,9 +155,9 @@ class JournalTest {
         journal.append(Type.DIRTY, i % 50, i % 50 + 1);
       }
       assertThat(journal.isLong()).isTrue();
-      long before = Files.size(path);
+      int before = endOfRecords();
       journal.commit(() -> {});
-      assertThat(Files.size(path)).isLessThan(before / 10);
+      assertThat(endOfRecords()).isLessThan(before / 5);
       journal.append(Type.DIRTY, 500, 501);
     }
     Journal.Opened again = open("boot");
@@ -193,7 +208,7 @@ class JournalTest {
   void everyFlippedBitOfTheHeaderIsNoticed() throws IOException {
     open("boot").journal().close();
     byte[] good = Files.readAllBytes(path);
-    int header = good.length - 24; // one commit record follows
+    int header = endOfRecords() - 24; // one commit record follows
     for (int i = 0; i < header; i++) {
       byte[] bad = good.clone();
       bad[i] ^= 0x10;

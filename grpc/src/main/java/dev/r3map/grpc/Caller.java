@@ -11,6 +11,9 @@ final class Caller {
   /** Replies on the way at once: enough to hide a round trip, few enough to hold in memory. */
   private static final int PREFETCH = 4;
 
+  /** A disk may flush for a minute; a dead server is found out by its silent connection anyway. */
+  private static final int PATIENCE = 6;
+
   private final Link link;
   private final ClientFailures failures;
   private final Duration timeout;
@@ -19,6 +22,11 @@ final class Caller {
     this.link = link;
     this.failures = failures;
     this.timeout = timeout;
+  }
+
+  /** For calls that may rightly take long although nothing travels. */
+  Caller patient() {
+    return new Caller(link, failures, timeout.multipliedBy(PATIENCE));
   }
 
   ClientFailures failures() {
@@ -76,7 +84,7 @@ final class Caller {
       throw failures.closed(action);
     }
     Duration total = timeout.multipliedBy(1 + bytes / Limits.FRAME);
-    Exchange exchange = link.start(method, sink, PREFETCH, most, timeout, total);
+    Exchange exchange = link.start(method, sink, PREFETCH, bytes, most, timeout, total);
     try {
       sender.send(exchange);
       exchange.finish();

@@ -8,6 +8,8 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.net.ConnectException;
+import java.security.cert.CertificateException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 final class ClientFailures {
   /** Enough of what a server says to understand it, too little to drown a log. */
   private static final int LONGEST_TEXT = 300;
+
+  /** The action of the first call. */
+  static final String OPEN = "open";
 
   private final String resource;
   private final Optional<String> secret;
@@ -89,7 +94,7 @@ final class ClientFailures {
         case TRANSIENT -> new AnswerException(message);
       };
     }
-    Throwable cause = cause(status);
+    Throwable cause = status.getCause();
     return switch (status.getCode()) {
       case UNAUTHENTICATED ->
           new PermanentIOException(
@@ -128,24 +133,23 @@ final class ClientFailures {
   /** A refused certificate does not become better by trying again; a refused connection does. */
   private IOException unavailable(String action, String message, @Nullable Throwable cause) {
     for (Throwable t = cause; t != null; t = t.getCause()) {
-      if (t instanceof javax.net.ssl.SSLHandshakeException) {
+      String text = clean(t.getMessage());
+      if (t instanceof CertificateException || text.startsWith("Received fatal alert")) {
         return new PermanentIOException(
-            "cannot %s %s: no trust between the two sides (%s)"
-                .formatted(action, resource, clean(t.getMessage())),
+            "cannot %s %s: no trust between the two sides (%s)".formatted(action, resource, text),
             cause);
       }
-    }
-    for (Throwable t = cause; t != null; t = t.getCause()) {
-      if (t instanceof java.net.ConnectException) {
-        return new IOException(
-            "cannot %s %s: %s".formatted(action, resource, clean(t.getMessage())), cause);
+      if (t instanceof ConnectException) {
+        return new IOException("cannot %s %s: %s".formatted(action, resource, text), cause);
       }
     }
+    if (action.equals(OPEN)) {
+      return new IOException(
+          "%s; does the other side speak gRPC, and %s TLS?"
+              .formatted(message, resource.startsWith("grpcs:") ? "with" : "without"),
+          cause);
+    }
     return new IOException(message, cause);
-  }
-
-  private static @Nullable Throwable cause(Status status) {
-    return status.getCause() == null ? null : status.getCause();
   }
 
   /** What a server says is shown, but neither at length, nor with our secret or control codes. */

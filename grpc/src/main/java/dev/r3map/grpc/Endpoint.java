@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * Where a server is.
+ * Where a server is. A host's address is looked up once, and so is what was checked of it.
  *
  * @param name for messages: never holds a secret
  * @param address what to connect to

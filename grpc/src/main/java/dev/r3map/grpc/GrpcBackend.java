@@ -12,13 +12,14 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A resource that a gRPC server serves. Owns a thread and a connection; whoever opened it closes
- * it, and calls in flight fail then.
+ * A resource that a gRPC server serves. Owns two threads and two connections; whoever opened it
+ * closes it, and calls in flight fail then.
  *
- * <p>A call fails when the server has been silent for the options' timeout. A lost connection is
- * made again by the next call; calls in flight fail with a plain {@link IOException}. {@link #sync}
- * fails likewise when the server has restarted since a write that no earlier sync covered, until
- * those bytes have been written again: the server may have forgotten them.
+ * <p>A call fails when the server has been silent for the options' timeout, a sync for six times
+ * that. A lost connection is made again by the next call; calls in flight fail with a plain {@link
+ * IOException}. {@link #sync} fails likewise when the server has restarted since a write that no
+ * earlier sync covered, until those bytes have been written again: the server may have forgotten
+ * them.
  */
 final class GrpcBackend implements Backend {
   private final Link link;
@@ -32,12 +33,14 @@ final class GrpcBackend implements Backend {
   }
 
   static GrpcBackend open(Endpoint endpoint, BackendOptions options) throws IOException {
+    options.token().ifPresent(Tokens::checkSendable);
     ClientFailures failures = new ClientFailures(endpoint.name(), options.token());
     Link link = new Link(endpoint, options);
     try {
       Caller caller = new Caller(link, failures, options.timeout());
       Optional<ResourceClient> resource = ResourceClient.open(caller, options);
       Protocol protocol = resource.isPresent() ? resource.get() : MountClient.open(caller, options);
+      link.prepareBulk();
       return new GrpcBackend(link, protocol, failures);
     } catch (IOException | RuntimeException e) {
       link.close();
@@ -70,10 +73,12 @@ final class GrpcBackend implements Backend {
 
   @Override
   public void sync() throws IOException {
-    if (geometry().readOnly()) {
-      return;
+    if (link.closed()) {
+      throw failures.closed("sync");
     }
-    protocol.sync();
+    if (!geometry().readOnly()) {
+      protocol.sync();
+    }
   }
 
   @Override

@@ -199,9 +199,7 @@ public final class GrpcServer implements AutoCloseable {
 
     /** Only clients that have this bearer token, or another one given here. */
     public Builder token(String token) {
-      if (token.isBlank()) {
-        throw new IllegalArgumentException("a token must not be blank");
-      }
+      Tokens.checkSendable(token);
       tokens.add(token);
       return this;
     }

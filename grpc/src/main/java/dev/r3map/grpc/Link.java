@@ -20,14 +20,19 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The connections to one server. Owns a daemon thread and the sockets; its backend closes it, which
- * fails the calls in flight. A lost connection is made again by the next call, and tried for as
- * long as calls keep failing.
+ * The connections to one server. Owns two daemon threads and two sockets; its backend closes it,
+ * which fails the calls in flight. A lost connection is made again by the next call, and tried for
+ * as long as calls keep failing.
+ *
+ * <p>Large transfers have a connection and a thread of their own, so that small calls never queue
+ * behind them: 64 KiB reads beside 16 readers of 4 MiB took 10 ms over one connection and 0.2 ms
+ * over two.
  */
 final class Link implements AutoCloseable {
   private static final Metadata.Key<String> AUTHORIZATION =
@@ -35,6 +40,9 @@ final class Link implements AutoCloseable {
 
   /** gRPC waits 1 s to 120 s between attempts; who waits for a chunk should not. */
   private static final Duration RECONNECT_EVERY = Duration.ofMillis(50);
+
+  /** What is small: little more than a page fault with its readahead. */
+  private static final long SMALL = 64 << 10;
 
   /** Nobody has called for so long: leave the pace to gRPC. */
   private static final long NO_DEMAND = TimeUnit.SECONDS.toNanos(10);
@@ -44,7 +52,8 @@ final class Link implements AutoCloseable {
   private final Endpoint endpoint;
   private final BackendOptions options;
   private final EventLoopGroup threads;
-  private final ManagedChannel channel;
+  private final ManagedChannel prompt;
+  private final ManagedChannel bulk;
   private final AtomicLong connections = new AtomicLong();
   private final AtomicBoolean reconnecting = new AtomicBoolean();
   private volatile long lastFailure;
@@ -55,16 +64,18 @@ final class Link implements AutoCloseable {
     this.options = options;
     this.threads =
         new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory("r3map-grpc", true), NioIoHandler.newFactory());
+            2, new DefaultThreadFactory("r3map-grpc", true), NioIoHandler.newFactory());
     try {
-      channel = connect();
+      // Nothing is connected before the first call.
+      prompt = channel(true);
+      bulk = channel(false);
     } catch (IOException | RuntimeException e) {
       var _ = threads.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw e;
     }
   }
 
-  private ManagedChannel connect() throws IOException {
+  private ManagedChannel channel(boolean counted) throws IOException {
     boolean unix = endpoint.address() instanceof UnixDomainSocketAddress;
     NettyChannelBuilder builder =
         NettyChannelBuilder.forAddress(endpoint.address())
@@ -83,8 +94,10 @@ final class Link implements AutoCloseable {
             .disableRetry()
             .disableServiceConfigLookUp()
             // A message is as long as it says.
-            .decompressorRegistry(Limits.UNCOMPRESSED)
-            .addTransportFilter(new Counter());
+            .decompressorRegistry(Limits.UNCOMPRESSED);
+    if (counted) {
+      builder.addTransportFilter(new Counter());
+    }
     if (unix) {
       // gRPC sets it for all, and Netty warns for those that have no such thing.
       builder.withOption(ChannelOption.SO_KEEPALIVE, null);
@@ -101,7 +114,10 @@ final class Link implements AutoCloseable {
     return endpoint;
   }
 
-  /** How many connections there have been; the server may be another after each. */
+  /**
+   * How many connections for small calls there have been. The server is the same for as long as one
+   * lives.
+   */
   long connections() {
     return connections.get();
   }
@@ -109,6 +125,7 @@ final class Link implements AutoCloseable {
   /**
    * A call that has begun.
    *
+   * @param bytes of payload, which decide the connection
    * @param most the longest message that is accepted
    * @param silence how long the server may be silent
    * @param total how long the call may take, told to the server
@@ -117,6 +134,7 @@ final class Link implements AutoCloseable {
       MethodDescriptor<InputStream, InputStream> method,
       Exchange.Sink sink,
       int prefetch,
+      long bytes,
       int most,
       Duration silence,
       Duration total) {
@@ -129,6 +147,7 @@ final class Link implements AutoCloseable {
             .withMaxInboundMessageSize(most)
             .withDeadlineAfter(total.toNanos(), TimeUnit.NANOSECONDS)
             .withOnReadyThreshold(Limits.FRAME / 2);
+    ManagedChannel channel = bytes <= SMALL ? prompt : bulk;
     exchange.start(channel.newCall(method, callOptions), headers, prefetch);
     return exchange;
   }
@@ -137,20 +156,37 @@ final class Link implements AutoCloseable {
   void unavailable() {
     lastFailure = System.nanoTime();
     if (!closed && reconnecting.compareAndSet(false, true)) {
-      threads.execute(this::reconnect);
+      again(Duration.ZERO);
     }
   }
 
   private void reconnect() {
-    ConnectivityState state = channel.getState(false);
-    boolean down =
-        state == ConnectivityState.TRANSIENT_FAILURE || state == ConnectivityState.CONNECTING;
+    boolean down = isDown(prompt) || isDown(bulk);
     if (closed || !down || System.nanoTime() - lastFailure > NO_DEMAND) {
       reconnecting.set(false);
       return;
     }
-    channel.resetConnectBackoff();
-    var _ = threads.schedule(this::reconnect, RECONNECT_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+    prompt.resetConnectBackoff();
+    bulk.resetConnectBackoff();
+    again(RECONNECT_EVERY);
+  }
+
+  private void again(Duration delay) {
+    try {
+      var _ = threads.schedule(this::reconnect, delay.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException _) {
+      // Closed at this moment.
+    }
+  }
+
+  private static boolean isDown(ManagedChannel channel) {
+    ConnectivityState state = channel.getState(false);
+    return state == ConnectivityState.TRANSIENT_FAILURE || state == ConnectivityState.CONNECTING;
+  }
+
+  /** Connects for large transfers too, in the background. */
+  void prepareBulk() {
+    bulk.getState(true);
   }
 
   boolean closed() {
@@ -163,10 +199,12 @@ final class Link implements AutoCloseable {
       return;
     }
     closed = true;
-    channel.shutdownNow();
+    prompt.shutdownNow();
+    bulk.shutdownNow();
     boolean interrupted = Thread.interrupted();
     try {
-      channel.awaitTermination(CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+      prompt.awaitTermination(CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+      bulk.awaitTermination(CLOSE.toMillis(), TimeUnit.MILLISECONDS);
     } catch (InterruptedException e) {
       interrupted = true;
     }

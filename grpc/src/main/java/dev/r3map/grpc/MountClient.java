@@ -35,7 +35,10 @@ final class MountClient implements Protocol {
     long[] size = new long[1];
     try {
       caller.unary(
-          Methods.MOUNT_SIZE, "open", MountWire.empty(), in -> size[0] = MountWire.number(in));
+          Methods.MOUNT_SIZE,
+          ClientFailures.OPEN,
+          MountWire.empty(),
+          in -> size[0] = MountWire.number(in));
     } catch (ClientFailures.UnimplementedException e) {
       throw new PermanentIOException(
           "cannot open %s: the server does not tell the size of its resource; say it with --size"
@@ -43,7 +46,7 @@ final class MountClient implements Protocol {
           e);
     }
     if (size[0] < 0) {
-      throw caller.failures().of("open", new MalformedException("size " + size[0]));
+      throw caller.failures().of(ClientFailures.OPEN, new MalformedException("size " + size[0]));
     }
     return size[0];
   }
@@ -96,7 +99,7 @@ final class MountClient implements Protocol {
     RangeSet covered = log.beginSync();
     boolean durable = false;
     try {
-      caller.unary(Methods.MOUNT_SYNC, "sync", MountWire.empty(), in -> {});
+      caller.patient().unary(Methods.MOUNT_SYNC, "sync", MountWire.empty(), in -> {});
       durable = true;
     } finally {
       log.serverIs(caller.link().connections());

@@ -37,6 +37,9 @@ final class ResourceClient implements Protocol {
   /** A server that restarts more often while one request is tried is not worth more. */
   private static final int TRIES = 10;
 
+  /** A backend that must write the zeros of a range can do this many within any timeout. */
+  private static final long LONGEST_RANGE = 64L << 20;
+
   private final Caller caller;
   private final ResourceInfo opened;
   private final Geometry geometry;
@@ -63,7 +66,7 @@ final class ResourceClient implements Protocol {
   static Optional<ResourceClient> open(Caller caller, BackendOptions options) throws IOException {
     ResourceInfo info;
     try {
-      info = info(caller, "open");
+      info = info(caller, ClientFailures.OPEN);
     } catch (UnimplementedException e) {
       return Optional.empty();
     }
@@ -170,15 +173,22 @@ final class ResourceClient implements Protocol {
   private void range(
       MethodDescriptor<InputStream, InputStream> method, String verb, long offset, long length)
       throws IOException {
-    change(
-        offset,
-        length,
-        (server, fence) ->
-            caller.unary(
-                method,
-                Actions.of(verb, offset, length),
-                ResourceWire.rangeRequest(server, fence, offset, length),
-                in -> {}));
+    int chunk = opened.geometry().requiredChunk();
+    long most = LONGEST_RANGE - LONGEST_RANGE % chunk;
+    for (long done = 0; done < length; ) {
+      long at = offset + done;
+      long piece = Math.min(most, length - done);
+      change(
+          at,
+          piece,
+          (server, fence) ->
+              caller.unary(
+                  method,
+                  Actions.of(verb, at, piece),
+                  ResourceWire.rangeRequest(server, fence, at, piece),
+                  in -> {}));
+      done += piece;
+    }
   }
 
   @Override

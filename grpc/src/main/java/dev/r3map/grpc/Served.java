@@ -6,6 +6,8 @@ import dev.r3map.backend.Ranges;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Set;
@@ -16,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What the handlers of one server share: the backend, who the server is, and its memory. */
 final class Served {
+  private static final Logger LOG = System.getLogger(Served.class.getName());
+
   /** Memory is counted in units, because a semaphore counts in ints and few fit any size. */
   private static final int UNIT = 64 << 10;
 
@@ -102,8 +106,13 @@ final class Served {
 
   void observe(MethodDescriptor<?, ?> method, long received, long sent, boolean ok) {
     String name = method.getBareMethodName();
-    if (observer != null && name != null) {
+    if (observer == null || name == null) {
+      return;
+    }
+    try {
       observer.served(name, received, sent, ok);
+    } catch (RuntimeException e) {
+      LOG.log(Level.WARNING, "the observer of the server failed", e);
     }
   }
 

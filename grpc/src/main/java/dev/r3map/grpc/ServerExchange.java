@@ -37,6 +37,7 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
   private volatile @Nullable Thread worker;
   private volatile boolean halfClosed;
   private volatile boolean cancelled;
+  private volatile boolean done;
   private long reserved;
   private long received;
   private long sent;
@@ -157,6 +158,7 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
       Refusal refusal = ServerFailures.of(e);
       call.close(refusal.status(), refusal.trailers());
     } finally {
+      done = true;
       dropMessage();
       served.observe(call.getMethodDescriptor(), received, sent, ok);
       letGo();
@@ -170,7 +172,7 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
     InputStream own = arrived instanceof Detachable detachable ? detachable.detach() : arrived;
     message.set(own);
     wake();
-    if (cancelled) {
+    if (cancelled || done) {
       dropMessage();
     }
   }

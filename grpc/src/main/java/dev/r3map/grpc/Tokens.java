@@ -35,6 +35,16 @@ final class Tokens implements ServerInterceptor {
     return new ServerCall.Listener<>() {};
   }
 
+  /**
+   * @throws IllegalArgumentException if the token cannot be sent, without repeating it
+   */
+  static void checkSendable(String token) {
+    if (token.isEmpty() || !token.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+      throw new IllegalArgumentException(
+          "a token is one word of printable ASCII characters; this one is empty or holds others");
+    }
+  }
+
   private boolean accepts(@Nullable String authorization) {
     if (authorization == null
         || !authorization.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {

@@ -12,11 +12,15 @@ import io.grpc.Server;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -245,6 +249,47 @@ class RestartTest {
       successor.get();
 
       assertThat(Bytes.read(scripted.memory, 0, 1)).containsExactly(2);
+    }
+  }
+
+  @Test
+  void writersThatTryAgainLoseNothingToAServerThatKeepsRestarting() throws Exception {
+    int writers = 8;
+    int each = 100_000;
+    byte[][] expected = new byte[writers][each];
+    AtomicBoolean restarting = new AtomicBoolean(true);
+    try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Future<?>> done = new ArrayList<>();
+      for (int i = 0; i < writers; i++) {
+        int id = i;
+        done.add(
+            executor.submit(() -> {
+              Random random = new Random(id);
+              while (restarting.get()) {
+                byte[] bytes = Bytes.random(1 + random.nextInt(each / 2), random.nextLong());
+                int at = random.nextInt(each - bytes.length);
+                eventually(() -> {
+                  Bytes.write(backend, (long) id * each + at, bytes);
+                  return null;
+                });
+                System.arraycopy(bytes, 0, expected[id], at, bytes.length);
+                assertThat(eventually(() -> Bytes.read(backend, (long) id * each, each)))
+                    .isEqualTo(expected[id]);
+              }
+              return null;
+            }));
+      }
+      for (int i = 0; i < 10; i++) {
+        Thread.sleep(100);
+        restart(scripted);
+      }
+      restarting.set(false);
+      for (Future<?> future : done) {
+        future.get();
+      }
+    }
+    for (int i = 0; i < writers; i++) {
+      assertThat(Bytes.read(scripted.memory, (long) i * each, each)).isEqualTo(expected[i]);
     }
   }
 

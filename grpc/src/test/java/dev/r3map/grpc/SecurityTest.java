@@ -84,7 +84,8 @@ class SecurityTest {
       assertThat(Bytes.read(backend, 10, bytes.length)).isEqualTo(bytes);
       assertThat(server.uri()).hasScheme("grpcs");
       assertThatIOException()
-          .isThrownBy(() -> Backends.open(URI.create("grpc://localhost:" + server.port())));
+          .isThrownBy(() -> Backends.open(URI.create("grpc://localhost:" + server.port())))
+          .withMessageContaining("without TLS?");
     }
   }
 
@@ -122,7 +123,7 @@ class SecurityTest {
       assertThat(Bytes.read(backend, 0, 1)).hasSize(1);
       assertThat(refused(server.uri(), trusting(authority))).hasMessageContaining("no token given");
     }
-    try (GrpcServer server = tls().token("the right one").start()) {
+    try (GrpcServer server = tls().token("the-right-one").start()) {
       assertThat(refused(server.uri(), trusting(authority).withToken(TOKEN)))
           .hasMessageContaining("does not accept our credentials");
     }
@@ -138,6 +139,19 @@ class SecurityTest {
     assertThat(refused(URI.create("grpc://192.0.2.1"), BackendOptions.DEFAULT.withToken(TOKEN)))
         .hasMessageContaining("--insecure")
         .hasMessageContaining("grpcs://192.0.2.1:1337");
+  }
+
+  @Test
+  void aTokenThatCannotBeSentIsRefusedWithoutBeingRepeated() {
+    for (String bad : new String[] {"", TOKEN + "\n", TOKEN + " x", TOKEN + "\u00e9"}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() ->
+              Backends.open(URI.create("grpc://localhost"), BackendOptions.DEFAULT.withToken(bad)))
+          .withMessageNotContaining(TOKEN);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> GrpcServer.serve(memory).token(bad))
+          .withMessageNotContaining(TOKEN);
+    }
   }
 
   @Test

@@ -18,6 +18,9 @@ import java.util.Optional;
  * that asks for it, and so is writing behind its end ({@code EFBIG}): use {@code dd conv=notrunc}
  * and the like. {@code fsync} returns when the region's {@link Region#flush} does.
  *
+ * <p>What one door of the region writes, the others see at once. A program that stores into a
+ * mapping is an exception until it calls {@code msync}, as with any file system behind a network.
+ *
  * <p>Root mounts directly and lets every user in, by the mode of the file; others need {@code
  * fusermount3} and keep the mount to themselves.
  *
@@ -46,6 +49,10 @@ public final class Fuse {
   public static Device attach(Region region, Path path, FuseOptions options) throws IOException {
     if (!(region instanceof FrontendRegion frontendRegion)) {
       throw new IllegalArgumentException("not a region of this library: " + region.getClass());
+    }
+    Optional<String> reason = unavailable();
+    if (reason.isPresent()) {
+      throw new IOException(reason.get());
     }
     return FuseDevice.open(frontendRegion, path, options);
   }

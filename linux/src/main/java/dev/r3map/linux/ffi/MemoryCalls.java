@@ -34,6 +34,9 @@ public final class MemoryCalls {
 
   private MemoryCalls() {}
 
+  /** Does nothing, and throws a {@link LinkageError} where native calls cannot be made. */
+  public static void ensureLinked() {}
+
   /** Makes an empty memory file; {@code name} shows in {@code /proc/PID/fd}. */
   public static int memfdCreate(String name) throws IOException {
     long fd =

@@ -32,10 +32,8 @@ public final class StatCalls {
   private static final int AT_STATX_FORCE_SYNC = 0x2000;
 
   private static final int STATX_BASIC_STATS = 0x7ff;
-  private static final long STATX_ATTR_MOUNT_ROOT = 0x2000;
 
   private static final long STATX_SIZE = 256;
-  private static final long STX_ATTRIBUTES = 8;
   private static final long STX_UID = 20;
   private static final long STX_GID = 24;
   private static final long STX_MODE = 28;
@@ -59,17 +57,9 @@ public final class StatCalls {
    * What a path names.
    *
    * @param mode type and permissions
-   * @param mountRoot whether something is mounted exactly here
    */
   public record Status(
-      int mode,
-      int uid,
-      int gid,
-      long inode,
-      long size,
-      int deviceMajor,
-      int deviceMinor,
-      boolean mountRoot) {
+      int mode, int uid, int gid, long inode, long size, int deviceMajor, int deviceMinor) {
 
     public boolean isRegularFile() {
       return (mode & S_IFMT) == S_IFREG;
@@ -119,8 +109,7 @@ public final class StatCalls {
           stx.get(JAVA_LONG, STX_INO),
           stx.get(JAVA_LONG, STX_SIZE),
           stx.get(JAVA_INT, STX_DEV_MAJOR),
-          stx.get(JAVA_INT, STX_DEV_MINOR),
-          (stx.get(JAVA_LONG, STX_ATTRIBUTES) & STATX_ATTR_MOUNT_ROOT) != 0);
+          stx.get(JAVA_INT, STX_DEV_MINOR));
     }
   }
 }

@@ -16,10 +16,14 @@ final class Attributes {
   private static final long SECOND = Duration.ofSeconds(1).toNanos();
   private static final long MILLISECOND = Duration.ofMillis(1).toNanos();
 
-  /** Only this device changes the file, and it tells the kernel when it does. */
-  private static final long VALID_SECONDS = 3600;
+  /** Nothing changes. */
+  private static final long READ_ONLY_VALID_SECONDS = 3600;
+
+  /** The time of modification does, through other doors, and the kernel is not told of it. */
+  private static final long VALID_SECONDS = 1;
 
   private final long size;
+  private final long validSeconds;
 
   // Times are in nanoseconds since 1970, until the year 2262.
   private volatile long accessed;
@@ -31,6 +35,7 @@ final class Attributes {
 
   Attributes(long size, StatCalls.Status like, boolean readOnly) {
     this.size = size;
+    validSeconds = readOnly ? READ_ONLY_VALID_SECONDS : VALID_SECONDS;
     int permissions = like.mode() & PERMISSIONS;
     mode = StatCalls.S_IFREG | (readOnly ? permissions & ~WRITE_PERMISSIONS : permissions);
     uid = like.uid();
@@ -87,7 +92,7 @@ final class Attributes {
   /** Puts a {@code struct fuse_attr_out} and returns its length. */
   int put(Request reply) {
     reply.clearBody(FuseProtocol.ATTR_OUT_SIZE);
-    reply.put(FuseProtocol.ATTR_OUT_VALID, VALID_SECONDS);
+    reply.put(FuseProtocol.ATTR_OUT_VALID, validSeconds);
     int attr = FuseProtocol.ATTR_OUT_ATTR;
     reply.put(attr + FuseProtocol.ATTR_INO, FuseProtocol.ROOT_ID);
     reply.put(attr + FuseProtocol.ATTR_SIZE, size);

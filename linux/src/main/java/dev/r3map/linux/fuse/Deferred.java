@@ -8,7 +8,6 @@ import org.jspecify.annotations.Nullable;
  * does: the thread, or the watchdog when that takes too long.
  */
 final class Deferred {
-  private final Request request;
   private final int opcode;
   private final long unique;
   private final int threadId;
@@ -19,22 +18,17 @@ final class Deferred {
   private volatile @Nullable Thread worker;
 
   /**
-   * A request with no answer yet.
+   * A request with no answer yet; what it consists of is copied.
    *
    * @param deadline of {@link System#nanoTime}
    */
   Deferred(Request request, long offset, int length, long deadline) {
-    this.request = request;
     opcode = request.opcode();
     unique = request.unique();
     threadId = request.threadId();
     this.offset = offset;
     this.length = length;
     this.deadline = deadline;
-  }
-
-  Request request() {
-    return request;
   }
 
   int opcode() {

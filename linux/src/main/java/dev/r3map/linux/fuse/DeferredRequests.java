@@ -24,12 +24,12 @@ final class DeferredRequests implements AutoCloseable {
   private static final Duration CLOSE_POLL = Duration.ofMillis(1);
 
   private final FuseConnection connection;
-  private final RequestPool pool;
   private final FailureLog log;
   private final Duration closeLimit;
   private final Set<Deferred> inFlight = ConcurrentHashMap.newKeySet();
   private final Request errorReply;
   private final Thread watchdog;
+  private final String workerName;
   private volatile boolean watchdogSleeps;
   private volatile boolean closed;
 
@@ -38,18 +38,21 @@ final class DeferredRequests implements AutoCloseable {
    *
    * @param closeLimit how long {@link #close} waits for requests in flight
    */
-  DeferredRequests(
-      FuseConnection connection, RequestPool pool, FailureLog log, String name, Duration closeLimit)
+  DeferredRequests(FuseConnection connection, FailureLog log, String name, Duration closeLimit)
       throws IOException {
     this.connection = connection;
-    this.pool = pool;
     this.log = log;
     this.closeLimit = closeLimit;
+    workerName = name + " request";
     errorReply = new Request();
     watchdog = Thread.ofPlatform().daemon().name(name + " watchdog").start(this::watch);
   }
 
-  /** Has {@code work} answer a request, in a thread of its own that gives its memory back. */
+  /**
+   * Has a request answered by a thread of its own.
+   *
+   * @param work claims the request and answers it, and does not throw
+   */
   void start(Deferred deferred, Consumer<Deferred> work) {
     inFlight.add(deferred);
     if (watchdogSleeps) {
@@ -57,16 +60,21 @@ final class DeferredRequests implements AutoCloseable {
     }
     Thread worker =
         Thread.ofVirtual()
+            .name(workerName)
             .unstarted(() -> {
               try {
                 work.accept(deferred);
               } finally {
                 inFlight.remove(deferred);
-                pool.giveBack(deferred.request());
               }
             });
     deferred.worker(worker);
-    worker.start();
+    try {
+      worker.start();
+    } catch (Throwable t) {
+      inFlight.remove(deferred);
+      throw t;
+    }
     if (closed) {
       worker.interrupt();
     }
@@ -79,9 +87,24 @@ final class DeferredRequests implements AutoCloseable {
   void interrupted(long unique) {
     for (Deferred deferred : inFlight) {
       if (deferred.unique() == unique && Processes.isBeingKilled(deferred.threadId())) {
-        answerInstead(deferred, Errno.EINTR);
+        fail(deferred, Errno.EINTR);
       }
     }
+  }
+
+  /**
+   * Answers with an error, unless somebody has answered already.
+   *
+   * @return whether this was the answer
+   */
+  boolean fail(Deferred deferred, int errno) {
+    if (!deferred.claim()) {
+      return false;
+    }
+    synchronized (errorReply) {
+      connection.sendError(errorReply, deferred.unique(), errno);
+    }
+    return true;
   }
 
   /** Whether requests in flight are being given up. */
@@ -94,7 +117,6 @@ final class DeferredRequests implements AutoCloseable {
     closed = true;
     LockSupport.unpark(watchdog);
     Joins.join(watchdog, closeLimit);
-    errorReply.free();
     inFlight.forEach(Deferred::interrupt);
     long deadline = System.nanoTime() + closeLimit.toNanos();
     while (!inFlight.isEmpty()) {
@@ -105,6 +127,8 @@ final class DeferredRequests implements AutoCloseable {
       }
       LockSupport.parkNanos(CLOSE_POLL.toNanos());
     }
+    // Only now: whoever goes on in spite of all may need it.
+    errorReply.free();
   }
 
   private void watch() {
@@ -128,23 +152,12 @@ final class DeferredRequests implements AutoCloseable {
   }
 
   private void answerOverdue(Deferred deferred) {
-    if (answerInstead(deferred, Errno.EIO)) {
+    if (fail(deferred, Errno.EIO)) {
       log.failed(
           FuseProtocol.name(deferred.opcode()),
           deferred.offset(),
           deferred.length(),
           new TimeoutException("the region did not answer in time"));
     }
-  }
-
-  /** The thread goes on, and finds that nobody needs its answer. */
-  private boolean answerInstead(Deferred deferred, int errno) {
-    if (!deferred.claim()) {
-      return false;
-    }
-    synchronized (errorReply) {
-      connection.sendError(errorReply, deferred.unique(), errno);
-    }
-    return true;
   }
 }

@@ -2,7 +2,6 @@ package dev.r3map.linux.fuse;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -13,12 +12,17 @@ final class FailureLog {
   /** One line for a second of trouble is enough to see what it is and that it goes on. */
   private static final long PAUSE = Duration.ofSeconds(1).toNanos();
 
-  private final Path path;
+  private final String name;
   private final AtomicLong next = new AtomicLong(System.nanoTime());
   private final AtomicLong unsaid = new AtomicLong();
 
-  FailureLog(Path path) {
-    this.path = path;
+  /**
+   * For one mount.
+   *
+   * @param name of the mount and of what is mounted
+   */
+  FailureLog(String name) {
+    this.name = name;
   }
 
   /** A request that failed. */
@@ -38,25 +42,25 @@ final class FailureLog {
                     action,
                     offset,
                     length,
-                    path,
+                    name,
                     cause,
                     before == 0 ? "" : " (and " + before + " failures before)"));
-    LOGGER.log(Level.DEBUG, action + " failed: " + path, cause);
+    LOGGER.log(Level.DEBUG, action + " failed: " + name, cause);
   }
 
   /** Something that happens at most a few times in the life of a mount. */
   void warn(String message, Throwable cause) {
-    LOGGER.log(Level.WARNING, message + ": " + path + ": " + cause);
-    LOGGER.log(Level.DEBUG, message + ": " + path, cause);
+    LOGGER.log(Level.WARNING, message + ": " + name + ": " + cause);
+    LOGGER.log(Level.DEBUG, message + ": " + name, cause);
   }
 
   /** Something that happens at most a few times in the life of a mount. */
   void warn(String message) {
-    LOGGER.log(Level.WARNING, message + ": " + path);
+    LOGGER.log(Level.WARNING, message + ": " + name);
   }
 
   /** What works less well here than elsewhere, and why. */
   void note(String message) {
-    LOGGER.log(Level.DEBUG, message + ": " + path);
+    LOGGER.log(Level.DEBUG, message + ": " + name);
   }
 }

@@ -47,6 +47,7 @@ public final class FuseDevice implements Device, Frontend {
   private @Nullable DeferredRequests deferred;
   private @Nullable FuseServer server;
   private @Nullable Receivers receivers;
+  private @Nullable Thread nudges;
 
   // What the region's threads look at.
   private volatile @Nullable Notifier notifier;
@@ -88,7 +89,7 @@ public final class FuseDevice implements Device, Frontend {
   private void start(Steps steps) throws IOException {
     closing.lock();
     try {
-      FailureLog log = new FailureLog(requested);
+      FailureLog log = new FailureLog(requested + " (" + region + ")");
       boolean readOnly = region.readOnly();
       long size = region.size();
       Optional<LocalView> view = region.local();
@@ -97,7 +98,7 @@ public final class FuseDevice implements Device, Frontend {
       region.attach(this);
       attached = true;
       steps.done("attached");
-      MountPoint point = MountPoint.prepare(requested, readOnly);
+      MountPoint point = MountPoint.prepare(requested);
       mountPoint = point;
       steps.done("mount point");
       RequestPool requests = new RequestPool();
@@ -118,7 +119,7 @@ public final class FuseDevice implements Device, Frontend {
           new Passthrough(connection, log, view.filter(_ -> handshake.passthrough()), size);
       passthrough = through;
       DeferredRequests waiting =
-          new DeferredRequests(connection, requests, log, name, options.requestTimeout());
+          new DeferredRequests(connection, log, name, options.requestTimeout());
       deferred = waiting;
       steps.done("watchdog");
       Notifier notifies =
@@ -129,21 +130,31 @@ public final class FuseDevice implements Device, Frontend {
               view.filter(_ -> readOnly && options.push() && !options.directIo()),
               through,
               size,
-              name,
-              options.requestTimeout());
+              name);
       notifier = notifies;
       steps.done("notifier");
       OpenFiles openFiles = new OpenFiles(options.directIo(), through);
       FuseServer serves =
           new FuseServer(
-              region, this, connection, waiting, openFiles, through, handed, attrs, log, options);
+              region,
+              this,
+              connection,
+              requests,
+              waiting,
+              notifies,
+              openFiles,
+              through,
+              handed,
+              attrs,
+              log,
+              options);
       server = serves;
       receivers = new Receivers(connection, serves, requests, log, name);
       steps.done("receivers");
       if (mounted.byRoot()) {
         raiseReadahead(mounted, log);
       }
-      probe(point.path(), size);
+      probe(mounted, point.path(), size);
       steps.done("ready");
     } finally {
       closing.unlock();
@@ -212,30 +223,31 @@ public final class FuseDevice implements Device, Frontend {
       if (receivers != null) {
         receivers.stop();
       }
+      if (pool != null) {
+        // Now, for a receiver may wait for memory.
+        unwinding.step(pool::close);
+      }
       if (passthrough != null) {
         unwinding.step(passthrough::close);
       }
       if (mount != null) {
         unwinding.step(mount::detach);
       }
-      if (receivers != null) {
-        unwinding.step(this::endReceivers);
-      }
+      boolean ended = unwinding.step(this::endReceivers);
       if (deferred != null) {
         unwinding.step(deferred::close);
       }
       if (notifier != null) {
         unwinding.step(notifier::close);
       }
-      if (mount != null) {
+      // What a receiver that hangs in the kernel may still use stays.
+      if (mount != null && ended) {
         unwinding.step(mount.connection()::close);
+        unwinding.step(this::endNudges);
         unwinding.step(mount::closeHandle);
       }
-      if (server != null) {
+      if (server != null && ended) {
         unwinding.step(server::close);
-      }
-      if (pool != null) {
-        unwinding.step(pool::close);
       }
       if (mountPoint != null) {
         unwinding.step(mountPoint::close);
@@ -275,10 +287,10 @@ public final class FuseDevice implements Device, Frontend {
   }
 
   /** Proves that the mount answers, and with the right size. */
-  private static void probe(Path path, long size) throws IOException {
+  private static void probe(FuseMount mounted, Path path, long size) throws IOException {
     StatCalls.Status status =
         Joins.within(READY_LIMIT, "probe " + path, () -> StatCalls.status(path));
-    if (!status.mountRoot() || status.size() != size) {
+    if (status.deviceMinor() != mounted.minor() || status.size() != size) {
       throw new IOException(
           "the mount at %s does not show (size=%d, expected %d)"
               .formatted(path, status.size(), size));
@@ -318,29 +330,32 @@ public final class FuseDevice implements Device, Frontend {
     if (receivers == null || mount == null) {
       return;
     }
-    Receivers receiving = receivers;
-    FuseMount mounted = mount;
-    Thread nudges =
-        Thread.ofPlatform().daemon().name("r3map FUSE nudge").unstarted(() -> nudge(receiving));
-    if (!mounted.byRoot()) {
-      nudges.start();
+    if (!mount.byRoot()) {
+      nudges = Thread.ofPlatform().daemon().name("r3map FUSE nudge").start(this::nudge);
     }
-    if (receiving.ended(END_LIMIT)) {
+    if (receivers.ended(END_LIMIT)) {
       return;
     }
-    mounted.abort();
-    if (!receiving.ended(END_LIMIT)) {
+    mount.abort();
+    if (!receivers.ended(END_LIMIT)) {
       throw new IOException("the receivers do not end");
     }
   }
 
-  private void nudge(Receivers receiving) {
+  /** Wakes receivers, one for each request. */
+  private void nudge() {
     try {
-      while (mount != null && !receiving.ended(Duration.ZERO)) {
+      while (mount != null && receivers != null && !receivers.ended(Duration.ZERO)) {
         mount.nudge();
       }
     } catch (IOException e) {
       // The connection ended, which is all that was wanted.
+    }
+  }
+
+  private void endNudges() throws IOException {
+    if (nudges != null) {
+      Joins.join(nudges, END_LIMIT);
     }
   }
 }

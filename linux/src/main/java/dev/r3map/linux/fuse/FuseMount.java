@@ -70,6 +70,11 @@ final class FuseMount {
     return connection;
   }
 
+  /** What the kernel calls the file system: the minor number of its device. */
+  int minor() {
+    return minor;
+  }
+
   /** Whether root mounted this, without help. */
   boolean byRoot() {
     return byRoot;

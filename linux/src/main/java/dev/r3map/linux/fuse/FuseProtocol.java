@@ -145,6 +145,10 @@ final class FuseProtocol {
   static final int IO_IN_SIZE = 40;
   static final int IO_IN_OFFSET = 8;
   static final int IO_IN_LENGTH = 16;
+  static final int IO_IN_FLAGS = 20;
+
+  /** Of a WRITE: a page of the kernel's cache that a program stored into. */
+  static final int WRITE_CACHE = 1;
 
   // struct fuse_write_out
   static final int WRITE_OUT_SIZE = 8;

@@ -10,13 +10,17 @@ import dev.r3map.spi.FrontendRegion.Frontend;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Answers the requests for one file. What is local is answered by the receiver that calls; what may
- * wait is handed to {@link DeferredRequests}, with the memory that the request is in. Thread-safe.
- * Owns a page of zeros until {@link #close}.
+ * wait is handed to {@link DeferredRequests}: a WRITE with the memory that it is in, others
+ * without, so that a receiver waits for memory only behind a lot of WRITEs. Thread-safe. Owns zeros
+ * until {@link #close}.
  */
 final class FuseServer implements AutoCloseable {
   /** As on most file systems. */
@@ -25,7 +29,9 @@ final class FuseServer implements AutoCloseable {
   private final FrontendRegion region;
   private final Frontend frontend;
   private final FuseConnection connection;
+  private final RequestPool pool;
   private final DeferredRequests deferred;
+  private final Notifier notifier;
   private final OpenFiles openFiles;
   private final Passthrough passthrough;
   private final HandedPages handed;
@@ -45,7 +51,9 @@ final class FuseServer implements AutoCloseable {
       FrontendRegion region,
       Frontend frontend,
       FuseConnection connection,
+      RequestPool pool,
       DeferredRequests deferred,
+      Notifier notifier,
       OpenFiles openFiles,
       Passthrough passthrough,
       HandedPages handed,
@@ -56,7 +64,9 @@ final class FuseServer implements AutoCloseable {
     this.region = region;
     this.frontend = frontend;
     this.connection = connection;
+    this.pool = pool;
     this.deferred = deferred;
+    this.notifier = notifier;
     this.openFiles = openFiles;
     this.passthrough = passthrough;
     this.handed = handed;
@@ -91,15 +101,11 @@ final class FuseServer implements AutoCloseable {
     int opcode = request.opcode();
     try {
       switch (opcode) {
-        case FuseProtocol.READ -> {
-          return read(request, unique);
-        }
+        case FuseProtocol.READ -> read(request, unique);
         case FuseProtocol.WRITE -> {
           return write(request, unique);
         }
-        case FuseProtocol.FSYNC -> {
-          return flush(request, unique);
-        }
+        case FuseProtocol.FSYNC -> flush(request, unique);
         case FuseProtocol.OPEN -> open(request, unique);
         case FuseProtocol.GETATTR -> connection.sendBody(request, unique, attributes.put(request));
         case FuseProtocol.SETATTR -> setAttributes(request, unique);
@@ -125,24 +131,23 @@ final class FuseServer implements AutoCloseable {
     return true;
   }
 
-  private boolean read(Request request, long unique) {
+  private void read(Request request, long unique) {
     reads.increment();
     long offset = request.longArgument(FuseProtocol.IO_IN_OFFSET);
     int wanted = request.intArgument(FuseProtocol.IO_IN_LENGTH);
     int length = Math.clamp(size - offset, 0, wanted);
     if (offset < 0 || length == 0) {
       connection.sendError(request, unique, offset < 0 ? Errno.EINVAL : 0);
-      return true;
+      return;
     }
     handed.mark(offset, length);
     LocalView local = view;
     if (local != null && local.isLocal(offset, length)) {
       answerFromMapping(local, request, unique, offset, length);
-      return true;
+    } else {
+      deferred.start(
+          new Deferred(request, offset, length, System.nanoTime() + requestLimit), this::readLater);
     }
-    deferred.start(
-        new Deferred(request, offset, length, System.nanoTime() + requestLimit), this::readLater);
-    return false;
   }
 
   /** Answers with runs of the mapping, without a copy and without an allocation. */
@@ -165,21 +170,49 @@ final class FuseServer implements AutoCloseable {
       if (local != null) {
         region.load(read.offset(), read.length());
         if (local.isLocal(read.offset(), read.length())) {
-          if (read.claim()) {
-            answerFromMapping(local, read.request(), read.unique(), read.offset(), read.length());
-          }
+          answerLater(
+              read,
+              memory ->
+                  answerFromMapping(local, memory, read.unique(), read.offset(), read.length()));
           return;
         }
       }
-      Request request = read.request();
-      region.read(request.data(read.length()), read.offset());
-      if (read.claim()) {
-        request.beginVectors(0, 0);
-        request.addData(read.length());
-        connection.sendVectors(request, read.unique());
-      }
+      readThrough(read);
     } catch (IOException | RuntimeException | Error e) {
-      fail(read, "read", e);
+      fail(read, e);
+    }
+  }
+
+  private void readThrough(Deferred read) throws IOException {
+    Request memory = pool.take();
+    if (memory == null) {
+      return;
+    }
+    try {
+      region.read(memory.data(read.length()), read.offset());
+      if (read.claim()) {
+        memory.beginVectors(0, 0);
+        memory.addData(read.length());
+        connection.sendVectors(memory, read.unique());
+      }
+    } finally {
+      pool.giveBack(memory);
+    }
+  }
+
+  /** Answers a request with memory that is taken for as long as that takes. */
+  private void answerLater(Deferred request, Consumer<Request> answer) throws IOException {
+    Request memory = pool.take();
+    if (memory == null) {
+      // Closed: nobody waits any more.
+      return;
+    }
+    try {
+      if (request.claim()) {
+        answer.accept(memory);
+      }
+    } finally {
+      pool.giveBack(memory);
     }
   }
 
@@ -194,15 +227,17 @@ final class FuseServer implements AutoCloseable {
       connection.sendError(request, unique, Errno.EFBIG);
       return true;
     }
-    handed.mark(offset, Math.max(length, 1));
+    if (length > 0) {
+      handed.mark(offset, length);
+    }
     if (region.writeWaits(offset, length)) {
       deferred.start(
           new Deferred(request, offset, length, System.nanoTime() + requestLimit),
-          this::writeLater);
+          write -> writeLater(write, request));
       return false;
     }
     try {
-      region.write(request.data(length), offset, frontend);
+      store(request, offset, length);
       answerWrite(request, unique, length);
     } catch (IOException | RuntimeException e) {
       log.failed("write", offset, length, e);
@@ -211,14 +246,39 @@ final class FuseServer implements AutoCloseable {
     return true;
   }
 
-  private void writeLater(Deferred write) {
+  private void writeLater(Deferred write, Request request) {
     try {
-      region.write(write.request().data(write.length()), write.offset(), frontend);
+      store(request, write.offset(), write.length());
       if (write.claim()) {
-        answerWrite(write.request(), write.unique(), write.length());
+        answerWrite(request, write.unique(), write.length());
       }
     } catch (IOException | RuntimeException | Error e) {
-      fail(write, "write", e);
+      fail(write, e);
+    } finally {
+      pool.giveBack(request);
+    }
+  }
+
+  private void store(Request request, long offset, int length) throws IOException {
+    ByteBuffer data = request.data(length);
+    int flags = request.intArgument(FuseProtocol.IO_IN_FLAGS);
+    if ((flags & FuseProtocol.WRITE_CACHE) != 0) {
+      storeAround(data, offset, offset + length);
+    } else {
+      region.write(data, offset, frontend);
+    }
+  }
+
+  /** Stores a page of the kernel's cache, but for what another door wrote after it was cached. */
+  private void storeAround(ByteBuffer data, long offset, long end) throws IOException {
+    for (long at = offset; at < end; ) {
+      Optional<Notifier.Range> newer = notifier.forgetting(at, end);
+      long until = Math.max(at, newer.map(Notifier.Range::offset).orElse(end));
+      if (until > at) {
+        data.limit((int) (until - offset)).position((int) (at - offset));
+        region.write(data, at, frontend);
+      }
+      at = newer.map(range -> Math.min(end, range.end())).orElse(end);
     }
   }
 
@@ -229,33 +289,28 @@ final class FuseServer implements AutoCloseable {
     connection.sendBody(request, unique, FuseProtocol.WRITE_OUT_SIZE);
   }
 
-  private boolean flush(Request request, long unique) {
+  private void flush(Request request, long unique) {
     if (readOnly) {
       connection.sendError(request, unique, 0);
-      return true;
+    } else {
+      deferred.start(new Deferred(request, 0, 0, System.nanoTime() + flushLimit), this::flushLater);
     }
-    deferred.start(new Deferred(request, 0, 0, System.nanoTime() + flushLimit), this::flushLater);
-    return false;
   }
 
   private void flushLater(Deferred flush) {
     try {
       region.flush();
-      if (flush.claim()) {
-        connection.sendError(flush.request(), flush.unique(), 0);
-      }
+      answerLater(flush, memory -> connection.sendError(memory, flush.unique(), 0));
     } catch (IOException | RuntimeException | Error e) {
-      fail(flush, "flush", e);
+      fail(flush, e);
     }
   }
 
-  private void fail(Deferred failed, String action, Throwable cause) {
-    if (failed.claim()) {
-      if (!deferred.isClosed()) {
-        log.failed(action, failed.offset(), failed.length(), cause);
-      }
-      connection.sendError(
-          failed.request(), failed.unique(), FuseErrors.errno(cause, failed.opcode()));
+  private void fail(Deferred request, Throwable cause) {
+    int errno = FuseErrors.errno(cause, request.opcode());
+    if (deferred.fail(request, errno) && !deferred.isClosed()) {
+      String action = FuseProtocol.name(request.opcode());
+      log.failed(action, request.offset(), request.length(), cause);
     }
   }
 

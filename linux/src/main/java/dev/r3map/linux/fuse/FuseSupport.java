@@ -30,7 +30,7 @@ public final class FuseSupport {
       return canMount() ? canOpen() : withoutRights();
     } catch (IOException e) {
       return Optional.of("FUSE: cannot tell: " + e);
-    } catch (IllegalCallerException e) {
+    } catch (LinkageError | IllegalCallerException e) {
       return Optional.of(
           "FUSE: native calls are denied; start java with --enable-native-access=dev.r3map.linux");
     }

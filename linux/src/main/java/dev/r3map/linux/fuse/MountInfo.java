@@ -6,6 +6,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Predicate;
 
 /** The mounts that this process sees: {@code /proc/self/mountinfo}, proc(5). */
 final class MountInfo {
@@ -16,13 +17,22 @@ final class MountInfo {
 
   private MountInfo() {}
 
+  /** Whether something is mounted exactly at a path, which has no symbolic links. */
+  static boolean isMountPoint(Path path) throws IOException {
+    return any(path, device -> true);
+  }
+
   /** Whether the file system of a device without a disk is mounted at a path. */
   static boolean isMounted(Path path, int minor) throws IOException {
+    return any(path, device -> device.equals("0:" + minor));
+  }
+
+  private static boolean any(Path path, Predicate<String> device) throws IOException {
     // Names are bytes of any kind: one character for each, so that none is malformed.
     String wanted = new String(path.toString().getBytes(UTF_8), ISO_8859_1);
     for (String line : Files.readAllLines(Path.of("/proc/self/mountinfo"), ISO_8859_1)) {
       String[] fields = line.split(" ", MOUNT_POINT + 2);
-      if (fields[DEVICE].equals("0:" + minor) && unescape(fields[MOUNT_POINT]).equals(wanted)) {
+      if (unescape(fields[MOUNT_POINT]).equals(wanted) && device.test(fields[DEVICE])) {
         return true;
       }
     }

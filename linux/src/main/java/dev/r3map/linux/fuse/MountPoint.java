@@ -16,7 +16,7 @@ import java.time.Duration;
  * {@link #close}. What a dead server left mounted there is cleared away first.
  */
 final class MountPoint implements AutoCloseable {
-  private static final int READABLE = 0444;
+  /** Also for what is read only: fusermount3 wants to open it for writing. */
   private static final int WRITABLE = 0644;
 
   /** A stack of dead mounts this high is none of ours. */
@@ -40,11 +40,16 @@ final class MountPoint implements AutoCloseable {
    *
    * @throws IOException if it is no regular file, or in use
    */
-  static MountPoint prepare(Path path, boolean readOnly) throws IOException {
+  static MountPoint prepare(Path path) throws IOException {
     Path absolute = path.toAbsolutePath();
-    boolean made = clearStale(absolute) && make(absolute, readOnly);
+    boolean made = !exists(absolute);
+    if (made) {
+      int flags = FileCalls.O_RDWR | FileCalls.O_CREAT | FileCalls.O_EXCL;
+      FileCalls.close(FileCalls.open(absolute, flags, WRITABLE));
+    }
     try {
       Path real = absolute.toRealPath();
+      clear(real);
       Status status = StatCalls.cachedStatus(real);
       if (status.isDirectory()) {
         throw new IOException(
@@ -54,10 +59,6 @@ final class MountPoint implements AutoCloseable {
       if (!status.isRegularFile()) {
         throw new IOException(
             path + " is no regular file, and a region can only be mounted at one");
-      }
-      if (status.mountRoot()) {
-        throw new IOException(
-            "something is mounted at %s; unmount it first: umount %s".formatted(path, path));
       }
       return new MountPoint(real, status, made);
     } catch (IOException e) {
@@ -90,7 +91,7 @@ final class MountPoint implements AutoCloseable {
           now.inode() == status.inode()
               && now.deviceMajor() == status.deviceMajor()
               && now.deviceMinor() == status.deviceMinor();
-      if (same && now.size() == 0 && !now.mountRoot()) {
+      if (same && now.size() == 0) {
         Files.delete(path);
       }
     } catch (ErrnoException e) {
@@ -100,30 +101,34 @@ final class MountPoint implements AutoCloseable {
     }
   }
 
-  /** Unmounts what is dead; true if there is no file. */
-  private static boolean clearStale(Path path) throws IOException {
-    for (int cleared = 0; ; cleared++) {
+  private static boolean exists(Path path) throws IOException {
+    try {
+      StatCalls.cachedStatus(path);
+      return true;
+    } catch (ErrnoException e) {
+      return switch (e.errno()) {
+        case Errno.ENOENT -> false;
+        case Errno.ENOTCONN, Errno.ECONNABORTED -> true;
+        default -> throw e;
+      };
+    }
+  }
+
+  /** Unmounts what is dead, and refuses what is not. */
+  private static void clear(Path path) throws IOException {
+    for (int cleared = 0; MountInfo.isMountPoint(path); cleared++) {
       try {
-        if (!StatCalls.cachedStatus(path).mountRoot()) {
-          return false;
-        }
-        // The kernel's cache may not know yet that nobody serves it.
         Joins.within(PATIENCE, "stat " + path, () -> StatCalls.status(path));
-        return false;
       } catch (ErrnoException e) {
-        switch (e.errno()) {
-          case Errno.ENOENT -> {
-            return true;
-          }
-          case Errno.ENOTCONN, Errno.ECONNABORTED -> {
-            if (cleared == MOST_STALE) {
-              throw new IOException("a dead mount at " + path + " does not go away", e);
-            }
-            unmountDead(path);
-          }
-          default -> throw e;
+        boolean dead = e.errno() == Errno.ENOTCONN || e.errno() == Errno.ECONNABORTED;
+        if (dead && cleared < MOST_STALE) {
+          unmountDead(path);
+          continue;
         }
+        throw e;
       }
+      throw new IOException(
+          "something is mounted at %s; unmount it first: umount %s".formatted(path, path));
     }
   }
 
@@ -136,11 +141,5 @@ final class MountPoint implements AutoCloseable {
       }
       Fusermount.unmount(path);
     }
-  }
-
-  private static boolean make(Path path, boolean readOnly) throws IOException {
-    int flags = FileCalls.O_RDWR | FileCalls.O_CREAT | FileCalls.O_EXCL;
-    FileCalls.close(FileCalls.open(path, flags, readOnly ? READABLE : WRITABLE));
-    return true;
   }
 }

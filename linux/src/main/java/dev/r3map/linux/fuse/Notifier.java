@@ -5,8 +5,11 @@ import dev.r3map.linux.ffi.Native;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
@@ -35,32 +38,42 @@ final class Notifier implements AutoCloseable {
 
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
+  /**
+   * How long a writer waits for the kernel to forget, which takes microseconds unless a page is
+   * locked. A READ that waits locks its pages, but will see the new bytes; and the writers of two
+   * mounts of one region that lock the same page would wait for each other.
+   */
+  private static final Duration FORGET_LIMIT = Duration.ofSeconds(2);
+
   private final FuseConnection connection;
   private final FailureLog log;
   private final HandedPages handed;
   private final Optional<LocalView> pushed;
   private final Passthrough passthrough;
   private final long size;
-  private final Duration limit;
   private final Request notification;
   private final ConcurrentLinkedQueue<Invalidation> invalidations = new ConcurrentLinkedQueue<>();
+  private final Set<Invalidation> forgetting = ConcurrentHashMap.newKeySet();
   private final ArrayBlockingQueue<Range> pushes = new ArrayBlockingQueue<>(MOST_PUSHES);
   private final Thread thread;
   private long pushBudget;
   private final LongAdder pushedBytes = new LongAdder();
   private volatile boolean closed;
 
-  private record Range(long offset, long length) {}
+  /** A range of the region. */
+  record Range(long offset, long length) {
+    long end() {
+      return offset + length;
+    }
+  }
 
   private static final class Invalidation {
-    private final long offset;
-    private final long length;
+    private final Range range;
     private final Thread waiter = Thread.currentThread();
     private volatile boolean done;
 
-    Invalidation(long offset, long length) {
-      this.offset = offset;
-      this.length = length;
+    Invalidation(Range range) {
+      this.range = range;
     }
   }
 
@@ -68,7 +81,6 @@ final class Notifier implements AutoCloseable {
    * Begins to work.
    *
    * @param pushed where the bytes to push are; empty if none must be
-   * @param limit how long {@link #forget} waits
    */
   Notifier(
       FuseConnection connection,
@@ -77,8 +89,7 @@ final class Notifier implements AutoCloseable {
       Optional<LocalView> pushed,
       Passthrough passthrough,
       long size,
-      String name,
-      Duration limit)
+      String name)
       throws IOException {
     this.connection = connection;
     this.log = log;
@@ -86,7 +97,6 @@ final class Notifier implements AutoCloseable {
     this.pushed = pushed;
     this.passthrough = passthrough;
     this.size = size;
-    this.limit = limit;
     notification = new Request();
     thread = Thread.ofPlatform().daemon().name(name + " notifier").start(this::work);
   }
@@ -96,15 +106,16 @@ final class Notifier implements AutoCloseable {
     if (closed || length == 0 || !handed.any(offset, length)) {
       return;
     }
-    Invalidation invalidation = new Invalidation(offset, length);
+    Invalidation invalidation = new Invalidation(new Range(offset, length));
+    forgetting.add(invalidation);
     invalidations.add(invalidation);
     LockSupport.unpark(thread);
     boolean interrupted = false;
-    long deadline = System.nanoTime() + limit.toNanos();
+    long deadline = System.nanoTime() + FORGET_LIMIT.toNanos();
     while (!invalidation.done && !closed) {
       long left = deadline - System.nanoTime();
       if (left <= 0) {
-        log.failed("invalidation", offset, length, new TimeoutException("within " + limit));
+        log.failed("invalidation", offset, length, new TimeoutException("within " + FORGET_LIMIT));
         break;
       }
       LockSupport.parkNanos(invalidation, left);
@@ -113,6 +124,21 @@ final class Notifier implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /**
+   * The first of the ranges that the kernel is forgetting right now and that begin before {@code
+   * end} and end after {@code offset}. A page of its cache that it writes back meanwhile is older
+   * there than what the region has.
+   */
+  Optional<Range> forgetting(long offset, long end) {
+    if (forgetting.isEmpty()) {
+      return Optional.empty();
+    }
+    return forgetting.stream()
+        .map(invalidation -> invalidation.range)
+        .filter(range -> range.offset < end && range.end() > offset)
+        .min(Comparator.comparingLong(Range::offset));
   }
 
   /** Gives the kernel a range, some time soon or never. */
@@ -154,14 +180,16 @@ final class Notifier implements AutoCloseable {
 
   private void invalidate(Invalidation invalidation) {
     notification.put(FuseProtocol.INVAL_INODE_INO, FuseProtocol.ROOT_ID);
-    notification.put(FuseProtocol.INVAL_INODE_OFFSET, invalidation.offset);
-    notification.put(FuseProtocol.INVAL_INODE_LENGTH, invalidation.length);
+    notification.put(FuseProtocol.INVAL_INODE_OFFSET, invalidation.range.offset);
+    notification.put(FuseProtocol.INVAL_INODE_LENGTH, invalidation.range.length);
     notification.finishNotification(
         FuseProtocol.NOTIFY_INVAL_INODE, FuseProtocol.INVAL_INODE_SIZE, 0, 0);
     int errno = connection.send(notification);
-    if (errno != 0 && errno != Errno.ENOENT && !closed) {
+    boolean gone = errno == Errno.ENOENT || errno == Errno.ENODEV || closed;
+    if (errno != 0 && !gone) {
       log.warn("the kernel did not forget a range: " + Errno.text(errno));
     }
+    forgetting.remove(invalidation);
     invalidation.done = true;
     LockSupport.unpark(invalidation.waiter);
   }
@@ -170,7 +198,7 @@ final class Notifier implements AutoCloseable {
     LocalView view = pushed.orElseThrow();
     try {
       // Whole pages only, but for the end of the file: the kernel does not believe in halves.
-      long end = range.offset + range.length;
+      long end = range.end();
       long from = Math.ceilDiv(range.offset, Native.PAGE_SIZE) * Native.PAGE_SIZE;
       long to = end == size ? end : end / Native.PAGE_SIZE * Native.PAGE_SIZE;
       if (from < to && view.isLocal(from, to - from)) {

@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestPool implements AutoCloseable {
   /**
-   * The kernel keeps at most 64 background requests of its own, but one for every thread that waits
-   * in a system call. Beyond this many that wait for the remote, receivers wait too; each of those
-   * has a deadline. A request takes memory only where it is touched: two pages for most.
+   * What waits with memory: a READ of a direct mount, and a WRITE that must fetch first. The kernel
+   * keeps 64 in the background, and one for every thread that waits in a system call; those beyond
+   * this many wait for memory first. Takes memory only where it is touched.
    */
   static final int MOST = 256;
 
@@ -37,9 +37,16 @@ final class RequestPool implements AutoCloseable {
           return request;
         }
         if (made < MOST) {
-          request = new Request();
-          made++;
-          return request;
+          try {
+            request = new Request();
+            made++;
+            return request;
+          } catch (IOException e) {
+            if (made == 0) {
+              throw e;
+            }
+            // No memory: one that is in use will do, later.
+          }
         }
         given.awaitUninterruptibly();
       }

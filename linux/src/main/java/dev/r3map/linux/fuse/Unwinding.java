@@ -12,16 +12,18 @@ final class Unwinding {
     void run() throws Exception;
   }
 
-  /** Does a step; a failure is kept for {@link #finish}. */
-  void step(Step step) {
+  /** Does a step; a failure is kept for {@link #finish}, and the answer is false. */
+  boolean step(Step step) {
     try {
       step.run();
+      return true;
     } catch (Exception e) {
       if (failure == null) {
         failure = e;
       } else {
         failure.addSuppressed(e);
       }
+      return false;
     }
   }
 

@@ -8,8 +8,9 @@ import dev.r3map.linux.ffi.MemoryCalls;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.Platform;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
@@ -25,6 +26,8 @@ public final class LinuxPlatform implements Platform {
     if (!System.getProperty("os.name").equals("Linux")) {
       throw new UnsupportedOperationException("not Linux: " + System.getProperty("os.name"));
     }
+    // Fails here and now where native access is denied, and not with the first mount.
+    MemoryCalls.ensureLinked();
   }
 
   @Override
@@ -40,7 +43,7 @@ public final class LinuxPlatform implements Platform {
 
   @Override
   public List<Extent> extents(Path file, long offset, long length) throws IOException {
-    Ranges.check(offset, length, Files.size(file));
+    Ranges.check(offset, length, size(file));
     if (length == 0) {
       return List.of();
     }
@@ -54,7 +57,7 @@ public final class LinuxPlatform implements Platform {
 
   @Override
   public boolean punch(Path file, long offset, long length) throws IOException {
-    long size = Files.size(file);
+    long size = size(file);
     Ranges.check(offset, length, size);
     int fd = FileCalls.open(file, FileCalls.O_RDWR, 0);
     try {
@@ -63,6 +66,13 @@ public final class LinuxPlatform implements Platform {
       throw new IOException("cannot free a range of " + file, e);
     } finally {
       FileCalls.close(fd);
+    }
+  }
+
+  /** Also of a block device, which has no size of its own to stat(2). */
+  private static long size(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      return channel.size();
     }
   }
 }

@@ -54,8 +54,8 @@ class FuseCacheTest {
   void theKernelReadsAheadByWholeRequests() throws Exception {
     try (TestRegion region = TestRegion.local(64 * MIB);
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT)) {
-      Assumptions.assumeTrue(Mounts.run("sh", "-c", "test $(id -u) = 0") == 0, "needs root");
-      Mounts.run("dd", "status=none", "bs=1M", "if=" + path(), "of=/dev/null");
+      Assumptions.assumeTrue(Leaks.run("sh", "-c", "test $(id -u) = 0") == 0, "needs root");
+      Leaks.run("dd", "status=none", "bs=1M", "if=" + path(), "of=/dev/null");
       assertThat(device.reads()).isLessThan(80);
     }
   }
@@ -122,6 +122,26 @@ class FuseCacheTest {
   }
 
   @Test
+  void whatAnotherDoorWroteSurvivesTheWritebackOfThePageAroundIt() throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT);
+        Program program = Program.start()) {
+      program.ok("open rw " + device.path());
+      program.ok("mapwrite 0 " + MIB);
+      for (int page = 0; page < 100; page++) {
+        int offset = page * 4096;
+        program.ok("put " + offset + " 10 7");
+        region.write(ByteBuffer.wrap(new byte[] {1, 2, 3}), offset + 5);
+        byte[] expected = {7, 7, 7, 7, 7, 1, 2, 3, 7, 7};
+        assertThat(program.ok("get " + offset + " 10")).isEqualTo(crc(expected));
+        ByteBuffer stored = ByteBuffer.allocate(10);
+        region.read(stored, offset);
+        assertThat(stored.array()).isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
   void aWriteThroughAnotherDoorDoesNotWaitForeverForAReadThatDoes() throws Exception {
     Duration limit = Duration.ofMillis(500);
     CountDownLatch asked = new CountDownLatch(1);
@@ -165,7 +185,7 @@ class FuseCacheTest {
         FuseDevice device = FuseDevice.open(region, path(), NO_PASSTHROUGH);
         Program program = Program.start()) {
       region.pullAll();
-      Mounts.await("everything is pushed", () -> device.pushed() >= size);
+      Leaks.await("everything is pushed", () -> device.pushed() >= size);
       program.ok("open r " + device.path());
       assertThat(program.ok("read 0 " + size)).isEqualTo(crc(TestRegion.pattern(0, size)));
       program.ok("map 0 " + size);
@@ -216,7 +236,7 @@ class FuseCacheTest {
         FuseDevice device = FuseDevice.open(region, path(), NO_PASSTHROUGH);
         Program program = Program.start()) {
       region.frontends().forEach(frontend -> frontend.pulled(0, size));
-      Mounts.await("the chunk is pushed", () -> device.pushed() == TestRegion.CHUNK);
+      Leaks.await("the chunk is pushed", () -> device.pushed() == TestRegion.CHUNK);
       program.ok("open r " + device.path());
       byte[] expected = new byte[MIB];
       byte[] chunk = TestRegion.pattern(3L * TestRegion.CHUNK, TestRegion.CHUNK);
@@ -266,7 +286,7 @@ class FuseCacheTest {
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT);
         Program program = Program.start()) {
       region.pullAll();
-      Mounts.await("everything is pushed", () -> device.pushed() >= size);
+      Leaks.await("everything is pushed", () -> device.pushed() >= size);
       assumePassthrough(device, program);
       for (int i = 0; i < 3; i++) {
         program.ok("open r " + device.path());

@@ -42,7 +42,7 @@ class FuseCloseTest {
       device.close();
       device.close();
       assertThat(region.frontends()).isEmpty();
-      assertThat(Mounts.mounts()).isEmpty();
+      assertThat(Leaks.mounts(dir)).isEmpty();
       assertThat(path()).doesNotExist();
     }
   }
@@ -75,13 +75,30 @@ class FuseCloseTest {
   }
 
   @Test
+  void writersOfTwoMountsThatLockTheSamePagesDoNotWaitForEachOtherForEver() throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        Device one = Fuse.attach(region, path());
+        Device other = Fuse.attach(region, dir.resolve("other"));
+        Program first = Program.start();
+        Program second = Program.start()) {
+      first.ok("open rw " + one.path());
+      second.ok("open rw " + other.path());
+      first.begin("rewrite 100 8192 1");
+      second.begin("rewrite 100 8192 2");
+      assertThat(first.answer()).isEqualTo("ok ");
+      assertThat(second.answer()).isEqualTo("ok ");
+      assertThat(first.ok("read 0 8192")).isEqualTo(second.ok("read 0 8192"));
+    }
+  }
+
+  @Test
   void endsWithItsRegion() throws Exception {
     Device device;
     try (TestRegion region = TestRegion.local(MIB)) {
       device = Fuse.attach(region, path());
       assertThat(Files.size(path())).isEqualTo(MIB);
     }
-    assertThat(Mounts.mounts()).isEmpty();
+    assertThat(Leaks.mounts(dir)).isEmpty();
     device.close();
   }
 
@@ -171,9 +188,30 @@ class FuseCloseTest {
       assertThatThrownBy(device::close)
           .isInstanceOf(IOException.class)
           .hasMessageContaining("requests do not end");
-      assertThat(Mounts.mounts()).isEmpty();
+      assertThat(Leaks.mounts(dir)).isEmpty();
       assertThat(path()).doesNotExist();
       stubborn.countDown();
+    }
+  }
+
+  @Test
+  void endsAlsoWhenEveryRequestBufferIsHeldByARequestThatWaits() throws Exception {
+    int readers = RequestPool.MOST + 50;
+    CountDownLatch all = new CountDownLatch(RequestPool.MOST - 2);
+    CountDownLatch never = new CountDownLatch(1);
+    try (TestRegion region = TestRegion.direct(readers * 4096L);
+        Program program = Program.start()) {
+      try (Device device = Fuse.attach(region, path(), FuseOptions.DEFAULT.withDirectIo(true))) {
+        region.onFetch =
+            chunk -> {
+              all.countDown();
+              awaitQuietly(never);
+            };
+        program.ok("open r " + device.path());
+        program.begin("together " + readers + " 4096 4096");
+        awaitQuietly(all);
+      }
+      assertThat(program.answer()).isEqualTo("ok 0");
     }
   }
 
@@ -181,7 +219,7 @@ class FuseCloseTest {
   void survivesThatAnAdministratorUnmountsIt() throws Exception {
     try (TestRegion region = TestRegion.local(MIB)) {
       try (Device device = Fuse.attach(region, path())) {
-        assertThat(Mounts.run("umount", device.path().toString())).isZero();
+        assertThat(Leaks.run("umount", device.path().toString())).isZero();
         Files.writeString(path(), "something else");
       }
       assertThat(path()).hasContent("something else");
@@ -195,7 +233,7 @@ class FuseCloseTest {
       device.abort();
       assertThatThrownBy(() -> Files.readAllBytes(path())).isInstanceOf(IOException.class);
     }
-    assertThat(Mounts.mounts()).isEmpty();
+    assertThat(Leaks.mounts(dir)).isEmpty();
   }
 
   @ParameterizedTest
@@ -230,7 +268,7 @@ class FuseCloseTest {
             .hasMessage("injected after " + step)
             .hasNoSuppressedExceptions();
         assertThat(region.frontends()).isEmpty();
-        assertThat(Mounts.mounts()).isEmpty();
+        assertThat(Leaks.mounts(dir)).isEmpty();
         assertThat(Files.exists(path())).isEqualTo(there);
       }
     }
@@ -270,7 +308,7 @@ class FuseCloseTest {
       assertThat(program.answer()).contains("error");
     } finally {
       server.destroyForcibly();
-      Mounts.run("umount", "-l", path().toString());
+      Leaks.run("umount", "-l", path().toString());
       Files.deleteIfExists(path());
     }
   }

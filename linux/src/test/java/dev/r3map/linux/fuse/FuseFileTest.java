@@ -134,25 +134,24 @@ class FuseFileTest {
     try (TestRegion region = TestRegion.local(10_000);
         Device device = Fuse.attach(region, path())) {
       String file = device.path().toString();
-      assertThat(Mounts.run("dd", "status=none", "conv=notrunc,fsync", "if=" + plain, "of=" + file))
+      assertThat(Leaks.run("dd", "status=none", "conv=notrunc,fsync", "if=" + plain, "of=" + file))
           .isZero();
-      assertThat(Mounts.run("cmp", plain.toString(), file)).isZero();
-      assertThat(Mounts.run("cp", file, dir.resolve("copy").toString())).isZero();
+      assertThat(Leaks.run("cmp", plain.toString(), file)).isZero();
+      assertThat(Leaks.run("cp", file, dir.resolve("copy").toString())).isZero();
       assertThat(dir.resolve("copy")).hasSameBinaryContentAs(plain);
-      assertThat(Mounts.run("touch", "-d", "2001-02-03 04:05:06.5Z", file)).isZero();
+      assertThat(Leaks.run("touch", "-d", "2001-02-03 04:05:06.5Z", file)).isZero();
       assertThat(Files.getLastModifiedTime(path()))
           .isEqualTo(FileTime.from(Instant.parse("2001-02-03T04:05:06.5Z")));
-      assertThat(Mounts.run("chmod", "640", file)).isZero();
+      assertThat(Leaks.run("chmod", "640", file)).isZero();
       assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path())))
           .isEqualTo("rw-r-----");
-      assertThat(Mounts.run("truncate", "-s", "10000", file)).isZero();
-      assertThat(Mounts.run("fallocate", "-l", "10000", file)).isZero();
-      assertThat(Mounts.run("sh", "-c", "! fallocate -l 10001 '" + file + "' 2>/dev/null"))
+      assertThat(Leaks.run("truncate", "-s", "10000", file)).isZero();
+      assertThat(Leaks.run("fallocate", "-l", "10000", file)).isZero();
+      assertThat(Leaks.run("sh", "-c", "! fallocate -l 10001 '" + file + "' 2>/dev/null")).isZero();
+      assertThat(Leaks.run("sh", "-c", "! fallocate -p -l 100 '" + file + "' 2>/dev/null"))
           .isZero();
-      assertThat(Mounts.run("sh", "-c", "! fallocate -p -l 100 '" + file + "' 2>/dev/null"))
-          .isZero();
-      assertThat(Mounts.run("df", "--output=size", file)).isZero();
-      assertThat(Mounts.run("sh", "-c", "flock '" + file + "' true")).isZero();
+      assertThat(Leaks.run("df", "--output=size", file)).isZero();
+      assertThat(Leaks.run("sh", "-c", "flock '" + file + "' true")).isZero();
     }
   }
 

@@ -92,6 +92,34 @@ class FuseWaitingTest {
   }
 
   @Test
+  void whatIsLocalIsServedWhileAnyNumberOfReadsWait() throws Exception {
+    int readers = 2 * RequestPool.MOST;
+    CountDownLatch asked = new CountDownLatch(readers);
+    CountDownLatch away = new CountDownLatch(1);
+    try (TestRegion region = TestRegion.remote((readers + 1) * (long) TestRegion.CHUNK);
+        Device device = Fuse.attach(region, path(), FuseOptions.DEFAULT.withDirectIo(true));
+        Program stuck = Program.start();
+        Program lucky = Program.start()) {
+      long last = readers * (long) TestRegion.CHUNK;
+      region.load(last, 1);
+      region.onFetch =
+          chunk -> {
+            asked.countDown();
+            awaitQuietly(away);
+          };
+      stuck.ok("open r " + device.path());
+      stuck.begin("together " + readers + " " + TestRegion.CHUNK + " 4096");
+      awaitQuietly(asked);
+      assertThat(asked.getCount()).isZero();
+      lucky.ok("open rw " + device.path());
+      assertThat(lucky.ok("read " + last + " 100")).isEqualTo(crc(TestRegion.pattern(last, 100)));
+      lucky.ok("write " + last + " 4096 1");
+      away.countDown();
+      assertThat(stuck.answer()).isEqualTo("ok " + readers);
+    }
+  }
+
+  @Test
   void whatIsLocalIsServedWhileTheRemoteIsAway() throws Exception {
     try (TestRegion region = TestRegion.remote(2 * MIB);
         Device device = Fuse.attach(region, path());

@@ -137,6 +137,11 @@ final class Program implements AutoCloseable {
           return read(a, (int) b);
         }
         case "write" -> write(a, (int) b, (byte) c);
+        case "rewrite" -> {
+          for (long i = 0; i < a; i++) {
+            write(0, (int) b, (byte) (c + i));
+          }
+        }
         case "sync" -> file.force(true);
         case "truncate" -> file.truncate(a);
         case "map" -> {
@@ -208,7 +213,7 @@ final class Program implements AutoCloseable {
                       good.incrementAndGet();
                     }
                   } catch (IOException e) {
-                    System.err.println(e);
+                    // Not good.
                   }
                 }));
       }

@@ -285,6 +285,11 @@ final class TestRegion implements FrontendRegion {
     }
   }
 
+  @Override
+  public String toString() {
+    return "test region of " + size;
+  }
+
   private final class View implements LocalView {
     @Override
     public MemorySegment mapping() {

@@ -1,5 +1,6 @@
-package dev.r3map.backend;
+package dev.r3map.internal;
 
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 
@@ -7,30 +8,40 @@ import java.util.concurrent.locks.LockSupport;
  * Lets calls in until it is shut, and knows when the last of them has left. Two striped counters
  * and no lock, so that concurrent readers do not slow each other down.
  */
-final class Gate {
+public final class Gate {
   private static final long POLL_NANOS = 50_000;
 
   private final LongAdder entered = new LongAdder();
   private final LongAdder left = new LongAdder();
-  private volatile boolean shut;
+  private final AtomicBoolean shut = new AtomicBoolean();
 
   /** False if the gate is shut; otherwise {@link #leave} must follow. */
-  boolean enter() {
+  public boolean enter() {
     entered.increment();
-    if (shut) {
+    if (shut.get()) {
       left.increment();
       return false;
     }
     return true;
   }
 
-  void leave() {
+  /** The call is over. */
+  public void leave() {
     left.increment();
   }
 
-  /** Lets nobody in any more and returns once everybody is out. */
-  void shut() {
-    shut = true;
+  /** Lets nobody in any more; true for the first caller. */
+  public boolean shut() {
+    return shut.compareAndSet(false, true);
+  }
+
+  /** Whether nobody is let in. */
+  public boolean isShut() {
+    return shut.get();
+  }
+
+  /** Returns once everybody is out; the gate is shut. */
+  public void drain() {
     // In this order: who is counted as gone by the first sum is counted as come by the second.
     for (long gone = left.sum(); gone != entered.sum(); gone = left.sum()) {
       LockSupport.parkNanos(POLL_NANOS);

@@ -1,0 +1,5 @@
+/** What works on this host. */
+@NullMarked
+package dev.r3map.cli.doctor;
+
+import org.jspecify.annotations.NullMarked;
