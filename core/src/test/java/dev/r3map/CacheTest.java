@@ -128,11 +128,31 @@ class CacheTest {
 
   @Test
   void aJournalWithoutItsCacheIsNotBelieved() throws Exception {
-    mount().open().close();
+    try (Region region = mount().open()) {
+      all(region);
+    }
     Files.delete(cache);
     assertThatThrownBy(() -> mount().open())
         .isInstanceOf(PermanentIOException.class)
         .hasMessageContaining("is not");
+  }
+
+  @Test
+  void whoWasKilledBetweenMakingTheJournalAndTheCacheCanTryAgain() throws Exception {
+    mount().open().close();
+    Files.delete(cache);
+    try (Region region = mount().open()) {
+      assertThat(all(region)).isEqualTo(remote.bytes);
+    }
+  }
+
+  @Test
+  void anEmptyResourceCanBeMountedAgain() throws Exception {
+    for (int i = 0; i < 2; i++) {
+      try (Region region = ManagedMount.on(new ScriptedBackend(0)).cache(cache).open()) {
+        assertThat(region.size()).isZero();
+      }
+    }
   }
 
   @Test

@@ -37,7 +37,7 @@ final class CommandLines {
     return create(COMMANDS);
   }
 
-  private static CommandLine create(Map<String, Supplier<Object>> commands) {
+  static CommandLine create(Map<String, Supplier<Object>> commands) {
     CommandLine root = new CommandLine(new R3map());
     commands.forEach((name, command) -> root.addSubcommand(name, command.get()));
     root.setParameterExceptionHandler(ErrorReports::usage)

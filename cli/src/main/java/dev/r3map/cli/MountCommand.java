@@ -130,6 +130,9 @@ final class MountCommand extends ConsoleCommand {
   private void mount(Console console, StopSignal stop, Optional<Daemon> background)
       throws IOException, InterruptedException {
     BackendOptions options = connection.backendOptions().withReadOnly(readOnly);
+    if (ioTimeout.compareTo(options.timeout()) < 0) {
+      options = options.withTimeout(ioTimeout);
+    }
     Path file = MountPoint.of(path, resource);
     try (Backend backend = resource.open(options);
         Region region = open(backend);
@@ -139,17 +142,23 @@ final class MountCommand extends ConsoleCommand {
                 stop,
                 region,
                 file,
-                new MountSession.Settings(direct, Optional.ofNullable(local.cache), ioTimeout))) {
+                new MountSession.Settings(
+                    direct,
+                    Optional.ofNullable(local.cache).map(Path::toAbsolutePath),
+                    ioTimeout))) {
       session.showProgress(progress);
       if (local.pullFirst != null) {
         session.pullFirst(local.pullFirst);
       }
-      session.mount();
+      session.mount(
+          background
+              .map(process -> process.explain(file))
+              .orElseGet(() -> "Ctrl-C or 'umount %s' ends that".formatted(file)));
       stop.onFirst(session::sayStopping);
       // A signal that came before has interrupted this thread; it is seen by awaitEnd as well.
       boolean _ = Thread.interrupted();
       mounted = true;
-      background.ifPresent(process -> process.ready(console, file));
+      background.ifPresent(process -> process.ready(console));
       session.awaitEnd();
       session.end();
     }

@@ -67,6 +67,12 @@ final class Fetcher implements AutoCloseable {
     boolean isOver() {
       return abandoned || System.nanoTime() - deadline >= 0;
     }
+
+    /** Why nothing came of it: the last failure says more than that time is up. */
+    IOException timedOut() {
+      IOException last = lastFailure;
+      return last != null ? last : new IOException("no answer in time");
+    }
   }
 
   boolean isInFlight(long chunk) {
@@ -127,8 +133,7 @@ final class Fetcher implements AutoCloseable {
       if (fetch.isOver()) {
         abandon(fetch);
       }
-      IOException last = fetch.lastFailure;
-      return last != null ? last : new IOException("no answer in time");
+      return fetch.timedOut();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return new InterruptedIOException("interrupted");
@@ -166,7 +171,7 @@ final class Fetcher implements AutoCloseable {
         transfer(fetch);
       }
     } catch (InterruptedException e) {
-      failure = new IOException("the region was closed");
+      failure = closed ? new IOException("the region was closed") : fetch.timedOut();
     } catch (Throwable e) {
       failure = e;
     } finally {

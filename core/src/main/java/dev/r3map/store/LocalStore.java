@@ -45,15 +45,20 @@ final class LocalStore implements AutoCloseable {
           "%s exists and is not a cache (there is no %s beside it): name another file, or remove it"
               .formatted(cache, journalPath.getFileName()));
     }
-    if (hasJournal && !hasCache) {
-      throw new PermanentIOException(
-          "the journal %s is there but its cache %s is not: bring it back, or remove the journal"
-              .formatted(journalPath, cache));
-    }
     // Lock and look before anything is changed.
     Journal.Opened opened = Journal.open(journalPath, chunks, identity);
+    boolean knowsNothing = opened.state().present.cardinality() == 0;
     LocalStorage storage = null;
     try {
+      if (!hasCache) {
+        if (!knowsNothing) {
+          throw new PermanentIOException(
+              "the journal %s is there but its cache %s is not: bring it back, or remove the journal"
+                  .formatted(journalPath, cache));
+        }
+        // The journal comes first: who is killed here must not leave a file that is no cache.
+        opened.journal().begin(opened.state(), () -> {});
+      }
       storage = Platform.current().file(cache, chunks.size());
       opened.journal().begin(opened.state(), storage::force);
       ChunkStore store = ChunkStore.over(chunks, storage, listener, opened, !hasCache);
@@ -63,7 +68,7 @@ final class LocalStore implements AutoCloseable {
       if (storage != null) {
         closing.step(storage::close);
       }
-      if (!hasCache) {
+      if (!hasCache && knowsNothing) {
         closing.step(() -> Files.deleteIfExists(cache));
         closing.step(() -> Files.deleteIfExists(journalPath));
       }

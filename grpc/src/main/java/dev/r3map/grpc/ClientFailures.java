@@ -9,6 +9,7 @@ import io.grpc.Status;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.ConnectException;
+import java.net.SocketException;
 import java.security.cert.CertificateException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -139,7 +140,8 @@ final class ClientFailures {
             "cannot %s %s: no trust between the two sides (%s)".formatted(action, resource, text),
             cause);
       }
-      if (t instanceof ConnectException) {
+      boolean lost = t instanceof SocketException && !action.equals(OPEN);
+      if (lost || t instanceof ConnectException) {
         return new IOException("cannot %s %s: %s".formatted(action, resource, text), cause);
       }
     }

@@ -1,9 +1,7 @@
 package dev.r3map.cli.copy;
 
 import dev.r3map.backend.Backend;
-import dev.r3map.cli.term.Errors;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -95,7 +93,7 @@ public final class Copier {
           return length;
         });
       } catch (IOException e) {
-        throw at(offset, e);
+        throw Retrying.at(offset, e);
       }
     }
     done.add(length);
@@ -124,7 +122,7 @@ public final class Copier {
         return length;
       });
     } catch (IOException e) {
-      throw at(offset, e);
+      throw Retrying.at(offset, e);
     }
     written.add(length);
     done.add(length);
@@ -139,14 +137,7 @@ public final class Copier {
         return limit;
       });
     } catch (IOException e) {
-      throw at(offset, e);
+      throw Retrying.at(offset, e);
     }
-  }
-
-  /** The cause names the resource, and maybe the offset, but not every library does. */
-  private static IOException at(long offset, IOException e) {
-    return e instanceof InterruptedIOException
-        ? e
-        : new IOException("at offset %d: %s".formatted(offset, Errors.describe(e)), e);
   }
 }

@@ -19,6 +19,9 @@ final class Holes {
 
   private int next;
 
+  /** Where the hole ends that was found last. */
+  private long foundEnd;
+
   Holes(Backend backend, Retrying retrying) throws IOException {
     this.backend = backend;
     this.size = backend.size();
@@ -31,15 +34,17 @@ final class Holes {
    * @param offset not less than in any call before
    */
   long endOfHole(long offset) throws IOException {
-    long at = offset;
-    while (at < size) {
-      Extent extent = extentAt(at);
-      if (!extent.hole()) {
-        return at;
+    if (offset >= foundEnd) {
+      foundEnd = offset;
+      while (foundEnd < size) {
+        Extent extent = extentAt(foundEnd);
+        if (!extent.hole()) {
+          break;
+        }
+        foundEnd = extent.end();
       }
-      at = extent.end();
     }
-    return at;
+    return foundEnd;
   }
 
   private Extent extentAt(long offset) throws IOException {
@@ -51,7 +56,11 @@ final class Holes {
         }
         next++;
       }
-      known = retrying.run(() -> backend.extents(offset, size - offset));
+      try {
+        known = retrying.run(() -> backend.extents(offset, size - offset));
+      } catch (IOException e) {
+        throw Retrying.at(offset, e);
+      }
       next = 0;
       if (known.isEmpty() || known.getLast().end() <= offset) {
         throw new IOException("%s does not say what is at offset %d".formatted(backend, offset));

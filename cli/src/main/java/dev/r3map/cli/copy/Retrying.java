@@ -2,6 +2,7 @@ package dev.r3map.cli.copy;
 
 import dev.r3map.backend.NoSpaceException;
 import dev.r3map.backend.PermanentIOException;
+import dev.r3map.cli.term.Errors;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
@@ -47,6 +48,13 @@ final class Retrying {
         pause = Math.min(LONGEST_PAUSE_MILLIS, 2 * pause);
       }
     }
+  }
+
+  /** The failure with the offset, which not every library tells. */
+  static IOException at(long offset, IOException e) {
+    return e instanceof InterruptedIOException
+        ? e
+        : new IOException("at offset %d: %s".formatted(offset, Errors.describe(e)), e);
   }
 
   private static void sleep(long millis, IOException reason) throws InterruptedIOException {

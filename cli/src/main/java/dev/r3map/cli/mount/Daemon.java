@@ -16,11 +16,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The same command in a process of its own, which goes on when this one has returned. The parent
- * passes on what the child says until that is ready; from then on messages go to a file, which is
- * made when there is one.
+ * passes on what the child says until that is ready; from then on errors and warnings go to a file,
+ * which is made when there is one.
  */
 public final class Daemon {
   /** Tells the child what it is; its value says whether somebody looks at progress. */
@@ -109,15 +110,19 @@ public final class Daemon {
   }
 
   /** Lets the parent return; messages go to a file afterwards. */
-  public void ready(Console console, Path mounted) {
-    Path log = logFile();
-    console.say(
-        "in the background, as process %d; 'umount %s' ends it; messages go to %s"
-            .formatted(ProcessHandle.current().pid(), mounted, log));
+  public void ready(Console console) {
     console.result(READY);
     console.moveTo(
         new PrintStream(OutputStream.nullOutputStream(), false, UTF_8),
-        new PrintStream(new LateFile(log), true, UTF_8));
+        new PrintStream(new LateFile(logFile()), true, UTF_8));
+    // The file is for what somebody should know.
+    console.beQuiet();
+  }
+
+  /** How to end this process, and where its messages go. */
+  public String explain(Path mounted) {
+    return "'umount %s' ends that; process %d does it, and reports problems in %s"
+        .formatted(mounted, ProcessHandle.current().pid(), logFile());
   }
 
   private static Path logFile() {
@@ -132,7 +137,7 @@ public final class Daemon {
   /** A file that is made when something is written to it. */
   private static final class LateFile extends OutputStream {
     private final Path path;
-    private @org.jspecify.annotations.Nullable OutputStream file;
+    private @Nullable OutputStream file;
 
     LateFile(Path path) {
       this.path = path;

@@ -46,7 +46,12 @@ final class MountReport {
     return new ProgressLine.State(progress.local(), progress.size(), note);
   }
 
-  void mounted(String mode) {
+  /**
+   * The path can be used.
+   *
+   * @param ending how that can be ended
+   */
+  void mounted(String mode, String ending) {
     Duration time = elapsed();
     console.event(() ->
         JsonObject.event("mounted")
@@ -58,13 +63,13 @@ final class MountReport {
             .with("pid", ProcessHandle.current().pid())
             .with("seconds", time.toNanos() / 1e9));
     console.say(
-        "%s is now %s (%s, %s); Ctrl-C or 'umount %s' ends that"
+        "%s is now %s (%s, %s); %s"
             .formatted(
                 path,
                 region,
                 Human.bytes(region.size()),
                 region.readOnly() ? "read only" : "read and write",
-                path));
+                ending));
   }
 
   /** Says what has changed since the last time; to be called every now and then. */

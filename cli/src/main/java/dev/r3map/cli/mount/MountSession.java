@@ -41,6 +41,7 @@ public final class MountSession implements AutoCloseable {
   private final Path path;
   private final Settings settings;
   private final MountReport report;
+  private final LastPush lastPush;
   private final Thread atExit = new Thread(this::closeQuietly, "unmount at exit");
 
   /** Held while the mount comes into being or goes away. */
@@ -68,6 +69,7 @@ public final class MountSession implements AutoCloseable {
     this.path = path;
     this.settings = settings;
     this.report = new MountReport(console, region, path);
+    this.lastPush = new LastPush(console, region, settings.direct());
   }
 
   /** Shows from now on how the background pull gets on. */
@@ -103,8 +105,12 @@ public final class MountSession implements AutoCloseable {
     }
   }
 
-  /** Makes the region a file. */
-  public void mount() throws IOException {
+  /**
+   * Makes the region a file.
+   *
+   * @param ending what to say of how it is ended
+   */
+  public void mount(String ending) throws IOException {
     Duration request = settings.ioTimeout().plus(REQUEST_MARGIN);
     FuseOptions options = FuseOptions.DEFAULT.withRequestTimeout(request);
     if (options.flushTimeout().compareTo(request) < 0) {
@@ -118,7 +124,7 @@ public final class MountSession implements AutoCloseable {
     } finally {
       mounting.unlock();
     }
-    report.mounted(settings.direct() ? "direct" : "managed");
+    report.mounted(settings.direct() ? "direct" : "managed", ending);
   }
 
   /** Waits for a signal, or until the path is not mounted any more. */
@@ -140,10 +146,9 @@ public final class MountSession implements AutoCloseable {
   public void end() throws IOException, InterruptedException {
     report.hideProgress();
     stop.nextForces();
-    LastPush push = new LastPush(console, region, settings.direct());
-    push.run();
+    lastPush.run();
     closeDevice();
-    push.run();
+    lastPush.run();
     report.synced();
     long kept = region.progress().dirty();
     region.close();
@@ -175,7 +180,7 @@ public final class MountSession implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    long left = region.progress().dirty();
+    long left = lastPush.left();
     report.unmounted(left, true);
     if (settings.direct()) {
       console.error("gave up waiting for the remote; what it has is uncertain");

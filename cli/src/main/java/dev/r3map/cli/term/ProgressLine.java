@@ -16,6 +16,10 @@ public final class ProgressLine {
   private static final double RATE_SECONDS = 2;
 
   private static final int DEFAULT_COLUMNS = 80;
+
+  /** What is beside the bar in most cases; so the bar keeps its length while that changes. */
+  private static final int LONGEST_TEXT = 59;
+
   private static final int MAX_BAR = 40;
   private static final int MIN_BAR = 5;
 
@@ -83,7 +87,7 @@ public final class ProgressLine {
     if (!state.note().isEmpty()) {
       text.append("  ").append(state.note());
     }
-    int bar = Math.min(MAX_BAR, width - text.length() - 4);
+    int bar = Math.min(MAX_BAR, width - LONGEST_TEXT);
     if (bar >= MIN_BAR) {
       int full = (int) (bar * fraction);
       text.insert(0, "[%s%s]  ".formatted("=".repeat(full), " ".repeat(bar - full)));

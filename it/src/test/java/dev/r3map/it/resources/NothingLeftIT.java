@@ -33,6 +33,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -137,7 +138,7 @@ class NothingLeftIT {
         user % 2 == 0
             ? FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)
             : region.file()) {
-      for (int i = 0; i < 200; i++) {
+      for (int i = 0; i < 60; i++) {
         int length = 1 + random.nextInt(20_000);
         ByteBuffer any = ByteBuffer.allocateDirect(length);
         file.read(any, random.nextInt(SIZE - length));
