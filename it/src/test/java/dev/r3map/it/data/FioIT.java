@@ -80,8 +80,7 @@ class FioIT {
     Setting setting = Setting.of(kind, chunk, size, store, wire);
     Fio fio = fio(engine, order, setting.size());
     try (Served served = Served.start(setting, folder)) {
-      try (Mounted mounted =
-          Mounted.writable(folder.resolve("written"), served.uri(), setting)) {
+      try (Mounted mounted = Mounted.writable(folder.resolve("written"), served.uri(), setting)) {
         fio.writeAndVerify(mounted.path());
         mounted.region().sync();
         if (served.file().isPresent()) {

@@ -85,7 +85,8 @@ class ProgramsIT {
       succeeds("cp", mount, copy);
       assertThat(copy).hasSameBinaryContentAs(plain);
       shell("tail -c 70000 mount | cmp - <(tail -c 70000 plain)");
-      shell("dd status=none bs=1000 skip=1234 count=77 if=mount | cmp - <(tail -c +1234001 plain | head -c 77000)");
+      shell(
+          "dd status=none bs=1000 skip=1234 count=77 if=mount | cmp - <(tail -c +1234001 plain | head -c 77000)");
       shell("rm copy; dd status=none bs=64K iflag=direct if=mount of=copy");
       assertThat(copy).hasSameBinaryContentAs(plain);
     }
@@ -116,7 +117,8 @@ class ProgramsIT {
       shell("tr '\\000-\\377' '\\001-\\377\\000' <plain >other");
       shell("dd status=none bs=100003 conv=notrunc,fsync if=other of=mount");
       shell("cmp served other && cmp mount other");
-      shell("dd status=none bs=64K count=10 seek=7 oflag=direct conv=notrunc,fsync if=plain of=mount");
+      shell(
+          "dd status=none bs=64K count=10 seek=7 oflag=direct conv=notrunc,fsync if=plain of=mount");
       shell("dd status=none bs=64K count=10 seek=7 conv=notrunc if=plain of=other");
       shell("cmp served other && cmp mount other");
     }
@@ -205,7 +207,8 @@ class ProgramsIT {
       succeeds("chmod", "640", mount);
       assertThat(succeeds("stat", "-c", "%a", mount)).isEqualTo("640");
       succeeds("touch", "-d", "2001-02-03 04:05:06.5Z", mount);
-      assertThat(succeeds("date", "-u", "-r", mount, "+%F %T.%1N")).isEqualTo("2001-02-03 04:05:06.5");
+      assertThat(succeeds("date", "-u", "-r", mount, "+%F %T.%1N"))
+          .isEqualTo("2001-02-03 04:05:06.5");
       shell("dd status=none bs=1 count=1 conv=notrunc if=plain of=mount");
       assertThat(succeeds("date", "-u", "-r", mount, "+%Y")).isNotEqualTo("2001");
 
@@ -259,8 +262,7 @@ class ProgramsIT {
 
       assertThatThrownBy(() -> program.writeOnce(end, 101, 3))
           .hasMessageContaining("File too large");
-      await()
-          .untilAsserted(() -> model.verify("the mapping", program.readMap(end, 100), end, 100));
+      await().untilAsserted(() -> model.verify("the mapping", program.readMap(end, 100), end, 100));
       program.writeMap(end, 1, 4);
       model.write(end, 1, 4);
       program.fsync();

@@ -59,8 +59,7 @@ public final class Sqlite implements AutoCloseable {
       statement.execute("CREATE TABLE done (number INTEGER PRIMARY KEY)");
       statement.execute("CREATE TABLE note (number INTEGER PRIMARY KEY, text BLOB)");
       for (int id = 0; id < ACCOUNTS; id++) {
-        statement.execute(
-            "INSERT INTO account VALUES (%d, %d)".formatted(id, TOTAL / ACCOUNTS));
+        statement.execute("INSERT INTO account VALUES (%d, %d)".formatted(id, TOTAL / ACCOUNTS));
       }
     }
     try (RandomAccessFile grown = new RandomAccessFile(file.toFile(), "rw")) {
@@ -70,8 +69,7 @@ public final class Sqlite implements AutoCloseable {
 
   /** Begins so many transactions, one after the other. */
   public static Sqlite transactions(Path database, int count) throws IOException {
-    return new Sqlite(
-        ChildJvm.start(Sqlite.class, database.toString(), Integer.toString(count)));
+    return new Sqlite(ChildJvm.start(Sqlite.class, database.toString(), Integer.toString(count)));
   }
 
   /** How many transactions were committed, at least. */
