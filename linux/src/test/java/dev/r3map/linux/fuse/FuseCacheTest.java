@@ -15,7 +15,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -54,7 +53,7 @@ class FuseCacheTest {
   void theKernelReadsAheadByWholeRequests() throws Exception {
     try (TestRegion region = TestRegion.local(64 * MIB);
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT)) {
-      Assumptions.assumeTrue(Leaks.run("sh", "-c", "test $(id -u) = 0") == 0, "needs root");
+      assertThat(Leaks.run("sh", "-c", "test $(id -u) = 0")).as("needs root").isZero();
       Leaks.run("dd", "status=none", "bs=1M", "if=" + path(), "of=/dev/null");
       assertThat(device.reads()).isLessThan(80);
     }
@@ -267,7 +266,7 @@ class FuseCacheTest {
       early.ok("close");
       early.ok("unmap");
 
-      assumePassthrough(device, late);
+      requirePassthrough(device, late);
       reads = device.reads();
       late.ok("open r " + device.path());
       early.ok("open r " + device.path());
@@ -287,7 +286,7 @@ class FuseCacheTest {
         Program program = Program.start()) {
       region.pullAll();
       Leaks.await("everything is pushed", () -> device.pushed() >= size);
-      assumePassthrough(device, program);
+      requirePassthrough(device, program);
       for (int i = 0; i < 3; i++) {
         program.ok("open r " + device.path());
         program.ok("map 0 " + size);
@@ -306,7 +305,7 @@ class FuseCacheTest {
     try (TestRegion region = TestRegion.localReadOnly(size, 0);
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT);
         Program program = Program.start()) {
-      assumePassthrough(device, program);
+      requirePassthrough(device, program);
       try (var file = FileChannel.open(device.path())) {
         ByteBuffer map = file.map(MapMode.READ_ONLY, 0, size);
         byte[] bytes = new byte[100];
@@ -333,11 +332,10 @@ class FuseCacheTest {
     }
   }
 
-  /** Not every kernel and user can. */
-  private static void assumePassthrough(FuseDevice device, Program program) throws IOException {
+  private static void requirePassthrough(FuseDevice device, Program program) throws IOException {
     program.ok("open r " + device.path());
     program.ok("close");
-    Assumptions.assumeTrue(device.passesThrough(), "no passthrough here");
+    assertThat(device.passesThrough()).as("needs root and Linux 6.9").isTrue();
   }
 
   private static void awaitQuietly(CountDownLatch latch) throws IOException {
