@@ -249,6 +249,20 @@ class ManagedMountTest {
   }
 
   @Test
+  void aSyncWithNothingToPushDoesNotNeedTheRemote() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    remote.onSync =
+        (offset, length) -> {
+          throw new IOException("away");
+        };
+    try (Region region = quiet(remote).open()) {
+      region.sync();
+      region.flush();
+    }
+    assertThat(remote.syncs.get()).isZero();
+  }
+
+  @Test
   void whatTheRemoteMayHaveLostBeforeItsSyncIsWrittenAgain() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     AtomicInteger left = new AtomicInteger(1);
