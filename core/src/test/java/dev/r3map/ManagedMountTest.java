@@ -68,6 +68,7 @@ class ManagedMountTest {
       assertThat(all(region)).isEqualTo(remote.bytes);
       assertThat(remote.reads.get()).isEqualTo(before);
       int chunks = (size + CHUNK - 1) / CHUNK;
+      Waiting.until(() -> local.size() >= chunks);
       assertThat(local).hasSize(chunks).doesNotHaveDuplicates();
     }
   }
