@@ -308,7 +308,7 @@ class MountCommandTest {
                 certificate.toString(),
                 "-keyout",
                 key.toString()));
-    assumeTrue(made.code() == 0, made.err());
+    assertThat(made.code()).as(made.err()).isZero();
     String[] ours = {"--tls-cert", certificate.toString(), "--tls-key", key.toString()};
     try (Cli server =
         Cli.start(
