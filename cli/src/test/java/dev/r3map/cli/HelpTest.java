@@ -47,6 +47,18 @@ class HelpTest {
   }
 
   @Test
+  void anOptionWhoseValueMayBeLeftOutDoesNotTakeTheNextWord() {
+    String[] words = {"mount", "--pull-first", "memory:1", "here"};
+    CommandLine.ParseResult mount = CommandLines.all().parseArgs(words).subcommand();
+
+    assertThat(mount.matchedOptionValue("--pull-first", 0.0)).isEqualTo(1);
+    assertThat(mount.matchedPositionals()).hasSize(2);
+    words[1] = "--pull-first=5";
+    mount = CommandLines.all().parseArgs(words).subcommand();
+    assertThat(mount.matchedOptionValue("--pull-first", 0.0)).isEqualTo(0.05);
+  }
+
+  @Test
   void helpOfTheWholeNamesEveryCommandAndNoHiddenOne() {
     String help = CommandLines.all().getUsageMessage(Ansi.OFF);
 

@@ -39,6 +39,7 @@ public final class PullPushOptions {
       paramLabel = "PERCENT",
       arity = "0..1",
       fallbackValue = "100",
+      preprocessor = AttachedOnly.class,
       converter = FractionConverter.class,
       description =
           "Mount only when so much is local; everything if no number is given. Default: 0.")

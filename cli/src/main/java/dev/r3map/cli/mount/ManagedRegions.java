@@ -3,6 +3,7 @@ package dev.r3map.cli.mount;
 import dev.r3map.ManagedMount;
 import dev.r3map.Region;
 import dev.r3map.backend.Backend;
+import dev.r3map.backend.Sizes;
 import dev.r3map.cli.args.PullPushOptions;
 import java.io.IOException;
 
@@ -47,8 +48,13 @@ public final class ManagedRegions {
   }
 
   private static int chunkSize(Backend backend, PullPushOptions options) throws IOException {
-    return options.chunkSize == null
-        ? PullOrder.chunkSize(backend.geometry())
-        : (int) Math.min(options.chunkSize, Integer.MAX_VALUE);
+    if (options.chunkSize == null) {
+      return PullOrder.chunkSize(backend.geometry());
+    }
+    if (options.chunkSize > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "the chunk size is 32 MiB at most, not " + Sizes.format(options.chunkSize));
+    }
+    return Math.toIntExact(options.chunkSize);
   }
 }

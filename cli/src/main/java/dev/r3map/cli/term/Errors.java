@@ -3,6 +3,8 @@ package dev.r3map.cli.term;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.net.BindException;
+import java.net.ConnectException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -15,14 +17,30 @@ public final class Errors {
 
   /** What went wrong, for a person. */
   public static String describe(Throwable thrown) {
+    String message = inWords(thrown);
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      switch (cause) {
+        case ConnectException _ -> {
+          return message + "; is the server running there?";
+        }
+        case BindException e when e.getMessage() != null && !message.contains(e.getMessage()) -> {
+          return message + ": " + e.getMessage();
+        }
+        default -> {}
+      }
+    }
+    return message;
+  }
+
+  private static String inWords(Throwable thrown) {
     return switch (thrown) {
       case NoSuchFileException e -> e.getFile() + ": no such file or folder";
       case AccessDeniedException e -> e.getFile() + ": permission denied";
       case FileAlreadyExistsException e -> e.getFile() + ": exists already";
       case FileSystemException e when e.getReason() == null ->
           "%s: %s".formatted(e.getFile(), e.getClass().getSimpleName());
-      case UncheckedIOException e when e.getCause() != null -> describe(e.getCause());
-      case ExecutionException e when e.getCause() != null -> describe(e.getCause());
+      case UncheckedIOException e when e.getCause() != null -> inWords(e.getCause());
+      case ExecutionException e when e.getCause() != null -> inWords(e.getCause());
       case IllegalArgumentException e -> message(e);
       case RuntimeException e -> "%s (%s)".formatted(message(e), e.getClass().getSimpleName());
       case Error e -> "%s (%s)".formatted(message(e), e.getClass().getSimpleName());

@@ -6,6 +6,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.net.BindException;
+import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -142,6 +144,10 @@ class TextTest {
     assertThat(Errors.describe(new UncheckedIOException(new IOException("a\n  b"))))
         .isEqualTo("a b");
     assertThat(Errors.describe(new IOException())).isEqualTo("IOException");
+    assertThat(Errors.describe(new IOException("no answer", new ConnectException("refused"))))
+        .isEqualTo("no answer; is the server running there?");
+    assertThat(Errors.describe(new IOException("cannot listen", new BindException("in use"))))
+        .isEqualTo("cannot listen: in use");
     assertThat(Errors.describe(new IllegalArgumentException("bad x"))).isEqualTo("bad x");
     assertThat(Errors.describe(new IllegalStateException("odd")))
         .isEqualTo("odd (IllegalStateException)");
