@@ -24,13 +24,15 @@ final class Bench implements AutoCloseable {
   static final long SEED = 20261;
 
   private final boolean quick;
+  private final int rounds;
   private final Path root;
   private final Path folder;
   private final Programs programs;
   private int files;
 
-  private Bench(boolean quick, Path root, Path folder, Programs programs) {
+  private Bench(boolean quick, int rounds, Path root, Path folder, Programs programs) {
     this.quick = quick;
+    this.rounds = rounds;
     this.root = root;
     this.folder = folder;
     this.programs = programs;
@@ -41,12 +43,17 @@ final class Bench implements AutoCloseable {
    *
    * @param root of the source tree
    * @param quick only to see that everything works
+   * @param rounds how many, or 0 for as many as each table wants
    */
-  static Bench open(Path root, boolean quick) throws IOException {
+  static Bench open(Path root, boolean quick, int rounds) throws IOException {
     Path folder = Files.createTempDirectory(Path.of("/dev/shm"), "r3map-bench");
     try {
       return new Bench(
-          quick, root, folder, Programs.build(root.resolve("bench").resolve("peers"), folder));
+          quick,
+          rounds,
+          root,
+          folder,
+          Programs.build(root.resolve("bench").resolve("peers"), folder));
     } catch (IOException | RuntimeException e) {
       delete(folder);
       throw e;
@@ -60,6 +67,11 @@ final class Bench implements AutoCloseable {
   /** One of two figures: how much to do when it counts, and when it is only tried. */
   <T> T pick(T thorough, T hurried) {
     return quick ? hurried : thorough;
+  }
+
+  /** How many rounds, after the one that warms up. */
+  int rounds(int wanted) {
+    return rounds > 0 ? rounds : quick ? 1 : wanted;
   }
 
   Path root() {

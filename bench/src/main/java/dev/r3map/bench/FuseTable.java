@@ -38,7 +38,7 @@ final class FuseTable implements Table {
   @Override
   public void run(Bench bench, Results results) throws IOException {
     long size = bench.pick(512, 32) * Bench.MIB;
-    int rounds = bench.pick(9, 1);
+    int rounds = bench.rounds(9);
     try (Station station = Station.start("r3map");
         Peer memfs = Peer.memfs(bench, size);
         Peer nbdfuse = Peer.nbdfuse(bench, size)) {

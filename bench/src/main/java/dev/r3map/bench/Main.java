@@ -24,7 +24,7 @@ public final class Main {
 
   private static final String USAGE =
       """
-      usage: bench/run [NAME...] [--quick] [--out DIR]
+      usage: bench/run [NAME...] [--quick] [--rounds N] [--out DIR]
              bench/run render [--out DIR]
 
       Measures r3map beside its peers, prints the medians, and keeps every value in
@@ -39,10 +39,12 @@ public final class Main {
     Path out = root.resolve("bench").resolve("results");
     boolean quick = false;
     boolean render = false;
+    int rounds = 0;
     List<Table> tables = new ArrayList<>();
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
         case "--quick" -> quick = true;
+        case "--rounds" -> rounds = Integer.parseInt(args[++i]);
         case "--out" -> out = Path.of(args[++i]);
         case "--help", "-h" -> {
           System.out.print(USAGE + "\n");
@@ -57,7 +59,7 @@ public final class Main {
       Files.writeString(root.resolve("docs").resolve("benchmarks.md"), rendered(out));
       return;
     }
-    try (Bench bench = Bench.open(root, quick)) {
+    try (Bench bench = Bench.open(root, quick, rounds)) {
       for (Table table : tables.isEmpty() ? TABLES : tables) {
         run(bench, table, out);
       }

@@ -26,7 +26,7 @@ final class PassthroughTable implements Table {
   @Override
   public void run(Bench bench, Results results) throws IOException {
     long size = bench.pick(512, 32) * Bench.MIB;
-    int rounds = bench.pick(15, 1);
+    int rounds = bench.rounds(15);
     try (Station station = Station.start("r3map")) {
       station.tell("fill id=source size=%d seed=%d", size, Bench.SEED);
       Path passed = bench.newFile("passed");

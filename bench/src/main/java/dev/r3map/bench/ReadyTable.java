@@ -29,7 +29,7 @@ final class ReadyTable implements Table {
   public void run(Bench bench, Results results) throws IOException {
     long size = bench.pick(256, 16) * Bench.MIB;
     int warmUp = bench.pick(20, 2);
-    int rounds = bench.pick(20, 2);
+    int rounds = bench.rounds(20);
     boolean launcher = hasLauncher(bench);
     try (Station server = Station.start("server");
         Station client = Station.start("client");

@@ -53,7 +53,7 @@ final class RemoteTable implements Table {
   public void run(Bench bench, Results results) throws IOException {
     long size = bench.pick(512, 32) * Bench.MIB;
     long written = bench.pick(256, 16) * Bench.MIB;
-    int rounds = bench.pick(7, 1);
+    int rounds = bench.rounds(7);
     try (Station server = Station.start("server");
         Station client = Station.start("client")) {
       server.tell("fill id=source size=%d seed=%d", size, Bench.SEED);
