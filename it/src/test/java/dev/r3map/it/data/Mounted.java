@@ -100,6 +100,9 @@ final class Mounted implements AutoCloseable {
             .chunkSize(setting.chunkSize())
             .readOnly(readOnly)
             .pushInterval(PUSH_INTERVAL);
+    if (setting.kind() == Kind.ON_DEMAND) {
+      mount.pullWorkers(0);
+    }
     if (setting.kind() == Kind.CACHED) {
       mount.cache(path.resolveSibling(path.getFileName() + ".cache"));
     }

@@ -45,39 +45,40 @@ class RandomOperationsIT {
 
   private static final String WRITABLE =
       """
-      kind    | chunk  | size   | store  | wire
-      DIRECT  | 4KiB   | 4095   | MEMORY | TCP
-      DIRECT  | 64KiB  | 1MiB+1 | MEMORY | UNIX
-      DIRECT  | 256KiB | 5GiB   | MEMORY | TCP
-      DIRECT  | 256KiB | 1      | FILE   | UNIX
-      DIRECT  | 4MiB   | 4097   | MEMORY | TCP
-      MANAGED | 4KiB   | 5GiB   | FILE   | UNIX
-      MANAGED | 4KiB   | 1      | MEMORY | UNIX
-      MANAGED | 4KiB   | 4097   | MEMORY | TCP
-      MANAGED | 64KiB  | 1      | MEMORY | TCP
-      MANAGED | 256KiB | 4097   | FILE   | TCP
-      MANAGED | 256KiB | 1MiB+1 | MEMORY | TCP
-      MANAGED | 4MiB   | 4095   | FILE   | UNIX
-      MANAGED | 4MiB   | 1MiB+1 | FILE   | UNIX
-      MANAGED | 4MiB   | 5GiB   | FILE   | TCP
-      CACHED  | 4KiB   | 1MiB+1 | FILE   | TCP
-      CACHED  | 64KiB  | 4097   | MEMORY | UNIX
-      CACHED  | 64KiB  | 5GiB   | FILE   | TCP
-      CACHED  | 64KiB  | 4095   | MEMORY | TCP
-      CACHED  | 256KiB | 4095   | MEMORY | UNIX
-      CACHED  | 4MiB   | 1      | MEMORY | UNIX
+      kind      | chunk  | size   | store  | wire
+      DIRECT    | 4KiB   | 1MiB+1 | FILE   | TCP
+      DIRECT    | 64KiB  | 1      | FILE   | UNIX
+      DIRECT    | 256KiB | 4095   | MEMORY | UNIX
+      DIRECT    | 256KiB | 4097   | MEMORY | TCP
+      DIRECT    | 4MiB   | 5GiB   | FILE   | TCP
+      ON_DEMAND | 4KiB   | 4095   | FILE   | TCP
+      ON_DEMAND | 64KiB  | 5GiB   | MEMORY | TCP
+      ON_DEMAND | 64KiB  | 4097   | FILE   | TCP
+      ON_DEMAND | 256KiB | 1      | MEMORY | TCP
+      ON_DEMAND | 4MiB   | 1MiB+1 | MEMORY | UNIX
+      MANAGED   | 4KiB   | 5GiB   | MEMORY | UNIX
+      MANAGED   | 4KiB   | 1      | FILE   | TCP
+      MANAGED   | 64KiB  | 4095   | MEMORY | TCP
+      MANAGED   | 256KiB | 1MiB+1 | FILE   | TCP
+      MANAGED   | 4MiB   | 4097   | FILE   | TCP
+      CACHED    | 4KiB   | 4097   | MEMORY | UNIX
+      CACHED    | 64KiB  | 1MiB+1 | FILE   | UNIX
+      CACHED    | 256KiB | 5GiB   | FILE   | TCP
+      CACHED    | 4MiB   | 4095   | FILE   | TCP
+      CACHED    | 4MiB   | 1      | FILE   | UNIX
       """;
 
   private static final String READ_ONLY =
       """
-      kind    | chunk  | size   | store  | wire
-      DIRECT  | 4KiB   | 4097   | FILE   | TCP
-      DIRECT  | 64KiB  | 5GiB   | FILE   | UNIX
-      MANAGED | 4KiB   | 1MiB+1 | MEMORY | UNIX
-      MANAGED | 256KiB | 5GiB   | FILE   | TCP
-      MANAGED | 4MiB   | 4095   | FILE   | TCP
-      CACHED  | 64KiB  | 1MiB+1 | FILE   | TCP
-      CACHED  | 4MiB   | 1      | MEMORY | UNIX
+      kind      | chunk  | size   | store  | wire
+      DIRECT    | 4KiB   | 4097   | FILE   | TCP
+      DIRECT    | 64KiB  | 5GiB   | FILE   | UNIX
+      ON_DEMAND | 64KiB  | 1MiB+1 | FILE   | TCP
+      MANAGED   | 4KiB   | 1MiB+1 | MEMORY | UNIX
+      MANAGED   | 256KiB | 5GiB   | FILE   | TCP
+      MANAGED   | 4MiB   | 4095   | FILE   | TCP
+      CACHED    | 64KiB  | 1MiB+1 | FILE   | TCP
+      CACHED    | 4MiB   | 1      | MEMORY | UNIX
       """;
 
   @RegisterExtension static final Watchdog WATCHDOG = Watchdog.after(Duration.ofSeconds(90));

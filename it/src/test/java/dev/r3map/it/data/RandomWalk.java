@@ -2,7 +2,6 @@ package dev.r3map.it.data;
 
 import dev.r3map.Region;
 import dev.r3map.backend.ReadOnlyException;
-import dev.r3map.it.data.Setting.Kind;
 import dev.r3map.it.support.FileTester;
 import dev.r3map.testkit.Payload;
 import java.io.IOException;
@@ -189,7 +188,7 @@ final class RandomWalk {
         openAll();
       }
       case AWAIT_LOCAL -> {
-        if (setting.kind() != Kind.DIRECT) {
+        if (setting.kind().pulls()) {
           remember("region await all local");
           mounted.region().awaitLocal(1, PULL_LIMIT);
         }

@@ -15,10 +15,17 @@ record Setting(Kind kind, int chunkSize, long size, Store store, Wire wire) {
 
   enum Kind {
     DIRECT,
+    /** With the local bytes in memory, and only those that were asked for. */
+    ON_DEMAND,
     /** With the local bytes in memory. */
     MANAGED,
     /** With the local bytes in a file. */
-    CACHED
+    CACHED;
+
+    /** Whether everything becomes local by and by. */
+    boolean pulls() {
+      return this == MANAGED || this == CACHED;
+    }
   }
 
   enum Store {

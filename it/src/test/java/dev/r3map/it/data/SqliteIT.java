@@ -9,14 +9,19 @@ import dev.r3map.it.data.Setting.Wire;
 import dev.r3map.it.support.Sqlite;
 import dev.r3map.it.support.Tool;
 import dev.r3map.testkit.Watchdog;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.AnnotatedElementContext;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.io.TempDirFactory;
 
 /** A database lives in a mounted file, and its server dies now and then. */
 @ExtendWith(MountsAndLeavesNothing.class)
@@ -32,7 +37,25 @@ class SqliteIT {
   @RegisterExtension
   static final Watchdog WATCHDOG = Watchdog.after(Duration.ofSeconds(LIMIT_SECONDS + 30));
 
-  @TempDir Path folder;
+  @TempDir Path disk;
+
+  /** Holds the mount point and, beside it, the journal; the speed of a disk is not tested here. */
+  @TempDir(factory = SharedMemory.class)
+  Path folder;
+
+  /** A temporary folder in memory, where there is such a thing. */
+  static final class SharedMemory implements TempDirFactory {
+    private static final Path MEMORY = Path.of("/dev/shm");
+
+    @Override
+    public Path createTempDirectory(
+        AnnotatedElementContext elementContext, ExtensionContext extensionContext)
+        throws IOException {
+      return Files.isWritable(MEMORY)
+          ? Files.createTempDirectory(MEMORY, "r3map-it")
+          : Files.createTempDirectory("r3map-it");
+    }
+  }
 
   @BeforeAll
   static void needsSqlite() {
@@ -41,11 +64,11 @@ class SqliteIT {
 
   @Test
   void aDatabaseSurvivesThatItsServerIsKilledThreeTimes() throws Exception {
-    Path served = folder.resolve("served.db");
+    Path served = disk.resolve("served.db");
     Path database = folder.resolve("shop.db");
     Sqlite.create(served, SIZE);
     Setting setting = new Setting(Kind.MANAGED, 256 << 10, SIZE, Store.FILE, Wire.UNIX);
-    try (ServerProcess server = ServerProcess.start(served, folder.resolve("socket"));
+    try (ServerProcess server = ServerProcess.start(served, disk.resolve("socket"));
         Mounted mounted = Mounted.writable(database, server.uri(), setting)) {
       try (Sqlite transactions = Sqlite.transactions(database, TRANSACTIONS)) {
         for (int kill = 1; kill <= KILLS; kill++) {
@@ -69,7 +92,7 @@ class SqliteIT {
   }
 
   private String copy(Path file) throws Exception {
-    String copy = folder.resolve("copy").toString();
+    String copy = disk.resolve("copy").toString();
     Tool.run("cp", file.toString(), copy).succeeded();
     return copy;
   }

@@ -89,7 +89,12 @@ final class SmallDisk implements AutoCloseable {
   }
 
   @Override
-  public void close() throws IOException, InterruptedException {
-    Host.run("umount", folder.toString());
+  public void close() throws IOException {
+    try {
+      Host.run("umount", folder.toString());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while unmounting " + folder, e);
+    }
   }
 }

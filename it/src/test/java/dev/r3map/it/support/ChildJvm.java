@@ -26,6 +26,7 @@ public final class ChildJvm {
         "-Xmx128m",
         "--enable-native-access=ALL-UNNAMED",
         "--sun-misc-unsafe-memory-access=allow",
+        "-Dslf4j.internal.verbosity=ERROR",
         "-cp",
         System.getProperty("java.class.path"),
         main.getName());

@@ -22,6 +22,7 @@ import java.util.regex.Pattern;
  */
 public record Fio(
     Engine engine, boolean random, int blockSize, long offset, long size, long amount) {
+  private static final int PAGE = 4096;
   private static final Duration DEADLINE = Duration.ofSeconds(60);
   private static final Pattern READ =
       Pattern.compile("\"read\" : \\{\\s*\"io_bytes\" : (\\d+)", Pattern.DOTALL);
@@ -48,6 +49,11 @@ public record Fio(
   /** Fails if fio is not here. */
   public static void require() {
     Tool.require("fio", "fio");
+  }
+
+  /** Whether its blocks are whole pages. */
+  public boolean isAligned() {
+    return offset % PAGE == 0 && blockSize % PAGE == 0;
   }
 
   /** The same through the page cache, which takes blocks of any size. */

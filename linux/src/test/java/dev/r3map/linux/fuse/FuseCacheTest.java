@@ -4,6 +4,7 @@ import static dev.r3map.linux.fuse.Program.crc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.r3map.linux.FuseOptions;
+import dev.r3map.linux.ffi.StatCalls;
 import dev.r3map.spi.FrontendRegion.Frontend;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -190,6 +191,35 @@ class FuseCacheTest {
       program.ok("map 0 " + size);
       assertThat(program.ok("get 0 " + size)).isEqualTo(crc(TestRegion.pattern(0, size)));
       assertThat(device.reads()).isZero();
+    }
+  }
+
+  @Test
+  void theFileHasItsWholeSizeHoweverSoonChunksCome() throws Exception {
+    long size = 64L * MIB;
+    for (int i = 0; i < 10; i++) {
+      try (TestRegion region = TestRegion.localReadOnly(size, 0)) {
+        Thread pull = Thread.ofPlatform().unstarted(() -> pullPageByPage(region));
+        FuseDevice.Steps pulling =
+            step -> {
+              if (step.equals("receivers")) {
+                pull.start();
+              }
+            };
+        try (FuseDevice device = FuseDevice.open(region, path(), NO_PASSTHROUGH, pulling)) {
+          assertThat(StatCalls.cachedStatus(device.path()).size()).isEqualTo(size);
+        } finally {
+          pull.interrupt();
+          pull.join();
+        }
+      }
+    }
+  }
+
+  private static void pullPageByPage(TestRegion region) {
+    for (long at = 0; at < TestRegion.CHUNK && !Thread.interrupted(); at += 4096) {
+      long offset = at;
+      region.frontends().forEach(frontend -> frontend.pulled(offset, 4096));
     }
   }
 
