@@ -17,7 +17,7 @@ final class Closing {
       step.run();
     } catch (IOException e) {
       failure = add(failure, e);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       failure = add(failure, new IOException(e));
     }
     return this;

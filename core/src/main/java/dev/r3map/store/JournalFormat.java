@@ -54,12 +54,13 @@ final class JournalFormat {
   /** What the journal was made for. */
   record Header(long size, int chunkSize, String bootId, String identity) {
 
-    byte[] encode() {
+    byte[] encode() throws IOException {
       byte[] boot = bootId.getBytes(StandardCharsets.UTF_8);
       byte[] id = identity.getBytes(StandardCharsets.UTF_8);
       int rest = 8 + 4 + 2 + boot.length + 2 + id.length + 4;
       if (rest > MAX_HEADER || boot.length > 0xffff || id.length > 0xffff) {
-        throw new IllegalArgumentException("identity too long for a journal: " + id.length);
+        throw new PermanentIOException(
+            "the journal of a cache has no room for an identity of %d bytes".formatted(id.length));
       }
       ByteBuffer out = ByteBuffer.allocate(16 + rest);
       out.putLong(MAGIC).putInt(VERSION).putInt(rest).putLong(size).putInt(chunkSize);

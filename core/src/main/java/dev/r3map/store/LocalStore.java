@@ -49,6 +49,7 @@ final class LocalStore implements AutoCloseable {
     Journal.Opened opened = Journal.open(journalPath, chunks, identity);
     boolean knowsNothing = opened.state().present.cardinality() == 0;
     LocalStorage storage = null;
+    boolean done = false;
     try {
       if (!hasCache) {
         if (!knowsNothing) {
@@ -62,17 +63,21 @@ final class LocalStore implements AutoCloseable {
       storage = Platform.current().file(cache, chunks.size());
       opened.journal().begin(opened.state(), storage::force);
       ChunkStore store = ChunkStore.over(chunks, storage, listener, opened, !hasCache);
+      done = true;
       return new LocalStore(storage, opened.journal(), store);
     } catch (IOException e) {
-      Closing closing = new Closing().step(opened.journal()::close);
-      if (storage != null) {
-        closing.step(storage::close);
-      }
-      if (!hasCache && knowsNothing) {
-        closing.step(() -> Files.deleteIfExists(cache));
-        closing.step(() -> Files.deleteIfExists(journalPath));
-      }
       throw NoSpace.in(e, "cache " + cache);
+    } finally {
+      if (!done) {
+        Closing closing = new Closing().step(opened.journal()::close);
+        if (storage != null) {
+          closing.step(storage::close);
+        }
+        if (!hasCache && knowsNothing) {
+          closing.step(() -> Files.deleteIfExists(cache));
+          closing.step(() -> Files.deleteIfExists(journalPath));
+        }
+      }
     }
   }
 

@@ -61,7 +61,7 @@ public final class ManagedRegion extends OpenRegion {
     try {
       region.start();
       return region;
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       try {
         region.abandon();
       } catch (IOException suppressed) {

@@ -145,6 +145,9 @@ final class Puller implements AutoCloseable {
     try {
       for (long at = 0; at < size && !closed; ) {
         List<Extent> extents = remote.extents(at, Math.min(HOLE_WINDOW, size - at));
+        if (extents.isEmpty()) {
+          throw new IOException("no extents at " + at);
+        }
         for (Extent extent : extents) {
           if (extent.hole()) {
             store.installHole(extent.offset(), extent.length());
@@ -152,7 +155,7 @@ final class Puller implements AutoCloseable {
           at = extent.end();
         }
       }
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       // Only an optimization: what is not known to be a hole is pulled.
       LOG.log(System.Logger.Level.DEBUG, "holes are not known: " + e.getMessage());
     }
