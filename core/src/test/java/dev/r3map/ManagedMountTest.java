@@ -68,6 +68,7 @@ class ManagedMountTest {
       assertThat(all(region)).isEqualTo(remote.bytes);
       assertThat(remote.reads.get()).isEqualTo(before);
       int chunks = (size + CHUNK - 1) / CHUNK;
+      Waiting.until(() -> local.size() >= chunks);
       assertThat(local).hasSize(chunks).doesNotHaveDuplicates();
     }
   }
@@ -246,6 +247,20 @@ class ManagedMountTest {
       assertThat(region.progress().dirty()).isZero();
       assertThat(Arrays.copyOf(remote.durable, 4096)).containsOnly(1);
     }
+  }
+
+  @Test
+  void aSyncWithNothingToPushDoesNotNeedTheRemote() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    remote.onSync =
+        (offset, length) -> {
+          throw new IOException("away");
+        };
+    try (Region region = quiet(remote).open()) {
+      region.sync();
+      region.flush();
+    }
+    assertThat(remote.syncs.get()).isZero();
   }
 
   @Test

@@ -298,11 +298,38 @@ final class ChunkStore implements LocalView {
     long first = Chunks.block(offset);
     long end = Chunks.blockAfter(offset + piece.remaining());
     recordDirty(first, end, true);
-    fill(piece, offset);
-    recordDirty(first, end, false);
+    try {
+      fill(piece, offset);
+      recordDirty(first, end, false);
+    } catch (IOException e) {
+      keepInStep(first, end, e);
+      throw e;
+    }
     zeros.clear(first, end);
     present.set(first, end);
     dirty.set(first, end);
+  }
+
+  /**
+   * After a write that failed, some of whose bytes may be there: present blocks may differ from the
+   * remote's, except that zeros can be made zeros again.
+   */
+  private void keepInStep(long first, long end, IOException failure) {
+    for (long at = present.nextSet(first, end); at < end; ) {
+      boolean zero = zeros.get(at);
+      long run = zero ? zeros.nextClear(at, end) : zeros.nextSet(at, end);
+      long to = present.nextClear(at, run);
+      if (zero) {
+        try {
+          local.punch(chunks.byteOf(at), chunks.byteOf(to) - chunks.byteOf(at));
+        } catch (IOException e) {
+          failure.addSuppressed(e);
+        }
+      } else {
+        dirty.set(at, to);
+      }
+      at = present.nextSet(to, end);
+    }
   }
 
   private void recordDirty(long first, long end, boolean presentOnes) throws IOException {

@@ -4,6 +4,7 @@ import dev.r3map.Durability;
 import dev.r3map.Progress;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.Geometry;
+import dev.r3map.backend.PermanentIOException;
 import dev.r3map.backend.Ranges;
 import dev.r3map.internal.Gate;
 import dev.r3map.spi.LocalView;
@@ -20,6 +21,9 @@ import java.util.concurrent.TimeoutException;
  */
 public final class ManagedRegion extends OpenRegion {
   private static final System.Logger LOG = System.getLogger(ManagedRegion.class.getName());
+
+  /** Present, zeros, dirty, recorded as dirty. */
+  private static final long BITS_PER_BLOCK = 4;
 
   private static final int DEFAULT_CHUNK = 256 << 10;
 
@@ -76,6 +80,7 @@ public final class ManagedRegion extends OpenRegion {
     this.options = options;
     Geometry geometry = described.geometry();
     chunks = new Chunks(described.size(), chunkSize(geometry, options));
+    requireHeapFor(remote, chunks);
     order = new PullOrder(chunks, options.pullPriority);
     local = LocalStore.open(chunks, options, described.identity(), this::becameLocal);
     store = local.store();
@@ -96,6 +101,18 @@ public final class ManagedRegion extends OpenRegion {
             Math.max(1, options.pushWorkers),
             geometry.requiredChunk(),
             options.ioTimeout);
+  }
+
+  /** A size that a server made up must not take the heap of everybody else. */
+  private static void requireHeapFor(Backend remote, Chunks chunks) throws IOException {
+    long needed = BITS_PER_BLOCK * (chunks.blocks() / Byte.SIZE);
+    long heap = Runtime.getRuntime().maxMemory();
+    if (needed > heap / 2) {
+      throw new PermanentIOException(
+          ("cannot mount %s: to keep track of its %d bytes takes %d MiB of heap, and all there is"
+                  + " are %d MiB. Mount it directly, or give the JVM more (-Xmx)")
+              .formatted(remote, chunks.size(), needed >> 20, heap >> 20));
+    }
   }
 
   private static int chunkSize(Geometry geometry, MountOptions options) {

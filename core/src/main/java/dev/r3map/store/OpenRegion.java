@@ -43,10 +43,19 @@ abstract class OpenRegion implements FrontendRegion {
     }
     enter();
     try {
-      store(src, offset);
-      frontends.written(offset, length, origin);
+      storeAndTell(src, offset, length, origin);
     } finally {
       gate.leave();
+    }
+  }
+
+  private void storeAndTell(ByteBuffer src, long offset, int length, @Nullable Frontend origin)
+      throws IOException {
+    try {
+      store(src, offset);
+    } finally {
+      // After a failure, too: some of the bytes may be there.
+      frontends.written(offset, length, origin);
     }
   }
 

@@ -299,12 +299,15 @@ final class Pusher implements AutoCloseable {
         });
   }
 
-  /** Makes durable at the remote what was pushed before the call. */
+  /** Makes durable at the remote what was pushed before the call; nothing was, nothing to do. */
   private void settle() throws IOException {
     long begunBefore = settlesBegun.get();
     settling.lock();
     try {
       if (lastSettled > begunBefore) {
+        return;
+      }
+      if (unsynced.isEmpty()) {
         return;
       }
       long number = settlesBegun.incrementAndGet();

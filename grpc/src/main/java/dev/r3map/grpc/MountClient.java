@@ -99,7 +99,7 @@ final class MountClient implements Protocol {
     RangeSet covered = log.beginSync();
     boolean durable = false;
     try {
-      caller.patient().unary(Methods.MOUNT_SYNC, "sync", MountWire.empty(), in -> {});
+      caller.patient().unary(Methods.MOUNT_SYNC, "sync", MountWire.empty(), ResourceWire::empty);
       durable = true;
     } finally {
       log.serverIs(caller.link().connections());

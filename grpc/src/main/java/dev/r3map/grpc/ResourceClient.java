@@ -126,7 +126,7 @@ final class ResourceClient implements Protocol {
         offset,
         length,
         (server, fence) -> {
-          Caller.OneMessage reply = new Caller.OneMessage(in -> {});
+          Caller.OneMessage reply = new Caller.OneMessage(ResourceWire::empty);
           String action = Actions.write(offset, length);
           caller.call(
               Methods.WRITE,
@@ -186,7 +186,7 @@ final class ResourceClient implements Protocol {
                   method,
                   Actions.of(verb, at, piece),
                   ResourceWire.rangeRequest(server, fence, at, piece),
-                  in -> {}));
+                  ResourceWire::empty));
       done += piece;
     }
   }

@@ -233,6 +233,14 @@ final class ResourceWire {
     return new Outbound(new WireWriter());
   }
 
+  /** The same, received: it may hold what later versions say, but no garbage. */
+  static void empty(InputStream message) throws IOException {
+    WireReader in = new WireReader(message);
+    for (int tag; (tag = in.tag()) != 0; ) {
+      in.skip(tag);
+    }
+  }
+
   static Outbound extents(List<Extent> extents) {
     WireWriter out = new WireWriter();
     for (Extent extent : extents) {

@@ -15,11 +15,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A loop device over a sparse file. */
-@EnabledIfSystemProperty(named = "user.name", matches = "root")
 class BlockDeviceConformanceTest extends BackendConformance {
   @TempDir private Path folder;
   private final List<String> devices = new ArrayList<>();

@@ -22,6 +22,9 @@ public final class LogSetup {
         handlers = %s
         .level = %s
         dev.r3map.level = %s
+        # They log every header, and the token is one.
+        io.grpc.netty.NettyClientHandler.level = INFO
+        io.grpc.netty.NettyServerHandler.level = INFO
         """
             .formatted(LogToConsole.class.getName(), levelOfOthers(), level());
     LogManager.getLogManager()

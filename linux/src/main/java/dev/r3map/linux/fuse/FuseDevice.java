@@ -155,6 +155,7 @@ public final class FuseDevice implements Device, Frontend {
         raiseReadahead(mounted, log);
       }
       probe(mounted, point.path(), size);
+      notifies.sizeIsKnown();
       steps.done("ready");
     } finally {
       closing.unlock();

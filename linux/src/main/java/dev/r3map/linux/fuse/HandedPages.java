@@ -1,5 +1,6 @@
 package dev.r3map.linux.fuse;
 
+import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -18,14 +19,25 @@ final class HandedPages {
   /** 128 MiB of the region in 4 KiB of memory. */
   private static final int LEAF_SHIFT = 9;
 
+  /** Not more than this part of the heap for what is the same for every file of a size. */
+  private static final int HEAP_SHARE = 4;
+
   private static final int LEAF_WORDS = 1 << LEAF_SHIFT;
   private static final VarHandle WORD = MethodHandles.arrayElementVarHandle(long[].class);
 
   private final AtomicReferenceArray<long[]> leaves;
 
-  HandedPages(long size) {
+  /**
+   * @throws IOException if a file of that size is more than this heap can keep track of
+   */
+  HandedPages(long size) throws IOException {
     long leafBytes = 1L << (BLOCK_SHIFT + WORD_SHIFT + LEAF_SHIFT);
-    leaves = new AtomicReferenceArray<>(Math.toIntExact(Math.ceilDiv(size, leafBytes)));
+    long count = Math.ceilDiv(size, leafBytes);
+    if (count > Runtime.getRuntime().maxMemory() / (HEAP_SHARE * Long.BYTES)) {
+      throw new IOException(
+          "a file of %d bytes is too large to be mounted by a JVM with this heap".formatted(size));
+    }
+    leaves = new AtomicReferenceArray<>(Math.toIntExact(count));
   }
 
   /** Marks every block that the range, which is not empty, touches. */

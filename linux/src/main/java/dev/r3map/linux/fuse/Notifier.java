@@ -58,6 +58,7 @@ final class Notifier implements AutoCloseable {
   private final Thread thread;
   private long pushBudget;
   private final LongAdder pushedBytes = new LongAdder();
+  private volatile boolean mayPush;
   private volatile boolean closed;
 
   /** A range of the region. */
@@ -147,6 +148,16 @@ final class Notifier implements AutoCloseable {
         .min(Comparator.comparingLong(Range::offset));
   }
 
+  /**
+   * Lets pushes begin. Not before the kernel knows the size of the file: a push moves the end of
+   * the file that it takes for empty, and then the kernel disregards the size that it is just being
+   * told; who reads behind that end is told that the file ends there.
+   */
+  void sizeIsKnown() {
+    mayPush = true;
+    LockSupport.unpark(thread);
+  }
+
   /** Gives the kernel a range, some time soon or never. */
   void push(long offset, long length) {
     if (pushed.isPresent() && !closed && pushes.offer(new Range(offset, length))) {
@@ -175,7 +186,7 @@ final class Notifier implements AutoCloseable {
         invalidate(invalidation);
         continue;
       }
-      Range range = pushes.poll();
+      Range range = mayPush ? pushes.poll() : null;
       if (range != null) {
         pushRange(range);
         continue;

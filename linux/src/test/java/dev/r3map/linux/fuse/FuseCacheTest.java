@@ -4,6 +4,7 @@ import static dev.r3map.linux.fuse.Program.crc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.r3map.linux.FuseOptions;
+import dev.r3map.linux.ffi.StatCalls;
 import dev.r3map.spi.FrontendRegion.Frontend;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -15,7 +16,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -54,7 +54,7 @@ class FuseCacheTest {
   void theKernelReadsAheadByWholeRequests() throws Exception {
     try (TestRegion region = TestRegion.local(64 * MIB);
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT)) {
-      Assumptions.assumeTrue(Leaks.run("sh", "-c", "test $(id -u) = 0") == 0, "needs root");
+      assertThat(Leaks.run("sh", "-c", "test $(id -u) = 0")).as("needs root").isZero();
       Leaks.run("dd", "status=none", "bs=1M", "if=" + path(), "of=/dev/null");
       assertThat(device.reads()).isLessThan(80);
     }
@@ -195,6 +195,35 @@ class FuseCacheTest {
   }
 
   @Test
+  void theFileHasItsWholeSizeHoweverSoonChunksCome() throws Exception {
+    long size = 64L * MIB;
+    for (int i = 0; i < 10; i++) {
+      try (TestRegion region = TestRegion.localReadOnly(size, 0)) {
+        Thread pull = Thread.ofPlatform().unstarted(() -> pullPageByPage(region));
+        FuseDevice.Steps pulling =
+            step -> {
+              if (step.equals("receivers")) {
+                pull.start();
+              }
+            };
+        try (FuseDevice device = FuseDevice.open(region, path(), NO_PASSTHROUGH, pulling)) {
+          assertThat(StatCalls.cachedStatus(device.path()).size()).isEqualTo(size);
+        } finally {
+          pull.interrupt();
+          pull.join();
+        }
+      }
+    }
+  }
+
+  private static void pullPageByPage(TestRegion region) {
+    for (long at = 0; at < TestRegion.CHUNK && !Thread.interrupted(); at += 4096) {
+      long offset = at;
+      region.frontends().forEach(frontend -> frontend.pulled(offset, 4096));
+    }
+  }
+
+  @Test
   void whatIsReadWhileItIsPulledIsRight() throws Exception {
     int size = 32 * MIB;
     try (TestRegion region = TestRegion.remoteReadOnly(size);
@@ -267,7 +296,7 @@ class FuseCacheTest {
       early.ok("close");
       early.ok("unmap");
 
-      assumePassthrough(device, late);
+      requirePassthrough(device, late);
       reads = device.reads();
       late.ok("open r " + device.path());
       early.ok("open r " + device.path());
@@ -287,7 +316,7 @@ class FuseCacheTest {
         Program program = Program.start()) {
       region.pullAll();
       Leaks.await("everything is pushed", () -> device.pushed() >= size);
-      assumePassthrough(device, program);
+      requirePassthrough(device, program);
       for (int i = 0; i < 3; i++) {
         program.ok("open r " + device.path());
         program.ok("map 0 " + size);
@@ -306,7 +335,7 @@ class FuseCacheTest {
     try (TestRegion region = TestRegion.localReadOnly(size, 0);
         FuseDevice device = FuseDevice.open(region, path(), FuseOptions.DEFAULT);
         Program program = Program.start()) {
-      assumePassthrough(device, program);
+      requirePassthrough(device, program);
       try (var file = FileChannel.open(device.path())) {
         ByteBuffer map = file.map(MapMode.READ_ONLY, 0, size);
         byte[] bytes = new byte[100];
@@ -333,11 +362,10 @@ class FuseCacheTest {
     }
   }
 
-  /** Not every kernel and user can. */
-  private static void assumePassthrough(FuseDevice device, Program program) throws IOException {
+  private static void requirePassthrough(FuseDevice device, Program program) throws IOException {
     program.ok("open r " + device.path());
     program.ok("close");
-    Assumptions.assumeTrue(device.passesThrough(), "no passthrough here");
+    assertThat(device.passesThrough()).as("needs root and Linux 6.9").isTrue();
   }
 
   private static void awaitQuietly(CountDownLatch latch) throws IOException {

@@ -10,7 +10,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -33,7 +32,7 @@ class FuseUserTest {
   void needsRootAndTools() throws Exception {
     String tools =
         "test $(id -u) = 0 && command -v unshare && command -v setpriv && command -v fusermount3";
-    Assumptions.assumeTrue(Leaks.run("sh", "-c", tools) == 0, "needs root and tools");
+    assertThat(Leaks.run("sh", "-c", tools)).as("needs root, and: " + tools).isZero();
   }
 
   @ParameterizedTest

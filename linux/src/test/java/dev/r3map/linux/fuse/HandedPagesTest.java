@@ -11,7 +11,7 @@ class HandedPagesTest {
   private static final long LEAF = 128L << 20;
 
   @Test
-  void marksEveryBlockThatIsTouched() {
+  void marksEveryBlockThatIsTouched() throws Exception {
     HandedPages pages = new HandedPages(10 * BLOCK);
     pages.mark(BLOCK + 1, BLOCK);
     assertThat(pages.any(0, BLOCK)).isFalse();
@@ -21,7 +21,7 @@ class HandedPagesTest {
   }
 
   @Test
-  void runsEndWhereTheKindChanges() {
+  void runsEndWhereTheKindChanges() throws Exception {
     HandedPages pages = new HandedPages(2 * LEAF);
     pages.mark(LEAF - BLOCK, 2 * BLOCK);
     assertThat(pages.run(0, 2 * LEAF, false)).isEqualTo(LEAF - BLOCK);
@@ -32,7 +32,7 @@ class HandedPagesTest {
   }
 
   @Test
-  void agreesWithASet() {
+  void agreesWithASet() throws Exception {
     Random random = new Random(7);
     int blocks = 5000;
     HandedPages pages = new HandedPages(blocks * (long) BLOCK);
@@ -54,7 +54,7 @@ class HandedPagesTest {
   }
 
   @Test
-  void worksForNothing() {
+  void worksForNothing() throws Exception {
     assertThat(new HandedPages(0).any(0, 0)).isFalse();
   }
 }

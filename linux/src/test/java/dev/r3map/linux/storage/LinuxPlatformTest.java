@@ -16,7 +16,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -128,9 +127,9 @@ class LinuxPlatformTest {
   @Test
   void aFullDiskFailsTheWriteAndSparesTheJvm() throws Exception {
     Path small = Files.createDirectory(dir.resolve("small"));
-    Assumptions.assumeTrue(
-        run("mount", "-t", "tmpfs", "-o", "size=1m", "r3map-test", small.toString()) == 0,
-        "needs root");
+    assertThat(run("mount", "-t", "tmpfs", "-o", "size=1m", "r3map-test", small.toString()))
+        .as("needs root")
+        .isZero();
     try (LocalStorage storage = platform.file(small.resolve("cache"), 8 * MIB)) {
       storage.write(ByteBuffer.wrap(random(MIB / 2)), 0);
       assertThatThrownBy(() -> storage.write(ByteBuffer.wrap(random(4 * MIB)), MIB))
