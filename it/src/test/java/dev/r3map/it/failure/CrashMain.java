@@ -67,6 +67,7 @@ final class CrashMain {
   private volatile Optional<AssertionError> failure = Optional.empty();
   private volatile Optional<OtherSync> other = Optional.empty();
 
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
   private record Page(byte[] bytes, int offset) {
     void putInto(byte[] image) {
       System.arraycopy(bytes, 0, image, offset, bytes.length);
@@ -216,6 +217,7 @@ final class CrashMain {
   }
 
   /** What would a kill leave, what a power failure? */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // One thread counts, others look.
   private void look(String what) {
     if (!looking) {
       return;

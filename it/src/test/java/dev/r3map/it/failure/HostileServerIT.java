@@ -140,7 +140,7 @@ class HostileServerIT {
       if (fault == Fault.NONE || fault == Fault.OTHER_INSTANCE) {
         continue;
       }
-      long bad = (8L + 2 * fault.ordinal()) * CHUNK;
+      long bad = (8L + 2L * List.of(Fault.values()).indexOf(fault)) * CHUNK;
       server.badFrom = bad;
       server.badTo = bad + CHUNK;
       server.reads = fault;

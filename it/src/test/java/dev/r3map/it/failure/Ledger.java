@@ -57,6 +57,7 @@ final class Ledger {
   record Write(int version, long offset, ByteBuffer bytes) {}
 
   /** What was complete when a flush began. */
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
   record Mark(int[] versions) {}
 
   /** A new version of a range of whole sectors, which nobody else writes meanwhile. */

@@ -44,7 +44,7 @@ final class Message {
   private Message raw(long varint) {
     long left = varint;
     for (; (left & ~0x7fL) != 0; left >>>= 7) {
-      out.write((int) (left & 0x7f | 0x80));
+      out.write((int) ((left & 0x7f) | 0x80));
     }
     out.write((int) left);
     return this;
