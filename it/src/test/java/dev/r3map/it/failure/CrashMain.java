@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.zip.CRC32C;
 
 /**
@@ -63,11 +64,19 @@ final class CrashMain {
   private volatile boolean looking;
   private volatile boolean writing;
   private volatile boolean disturbing;
-  private volatile int moments;
+  private final AtomicInteger moments = new AtomicInteger();
   private volatile Optional<AssertionError> failure = Optional.empty();
   private volatile Optional<OtherSync> other = Optional.empty();
 
-  private record Page(byte[] bytes, int offset) {
+  private static final class Page {
+    private final byte[] bytes;
+    private final int offset;
+
+    Page(byte[] bytes, int offset) {
+      this.bytes = bytes;
+      this.offset = offset;
+    }
+
     void putInto(byte[] image) {
       System.arraycopy(bytes, 0, image, offset, bytes.length);
     }
@@ -221,7 +230,7 @@ final class CrashMain {
       return;
     }
     looking = false;
-    moments = moments + 1;
+    moments.incrementAndGet();
     try {
       byte[] now = Files.readAllBytes(cache);
       noteNewJournal();
@@ -233,7 +242,7 @@ final class CrashMain {
       looking = true;
     } catch (IOException | RuntimeException | AssertionError e) {
       // Not thrown: whoever does the work might try again.
-      failure = Optional.of(new AssertionError("moment %d, %s".formatted(moments, what), e));
+      failure = Optional.of(new AssertionError("moment %d, %s".formatted(moments.get(), what), e));
     }
   }
 

@@ -2,6 +2,7 @@ package dev.r3map.it.failure;
 
 import dev.r3map.linux.Fuse;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -31,10 +32,15 @@ final class Host {
     }
   }
 
+  /** Closes now what a try statement closes once more later: every close here may be repeated. */
+  static void closeNow(AutoCloseable what) throws Exception {
+    what.close();
+  }
+
   /** Runs a command that must succeed, and gives its output. */
   static String run(String... command) throws IOException, InterruptedException {
     Process process = start(command);
-    String output = new String(process.getInputStream().readAllBytes());
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     if (!process.waitFor(30, TimeUnit.SECONDS)) {
       process.destroyForcibly();
       throw new AssertionError(String.join(" ", command) + " hangs");

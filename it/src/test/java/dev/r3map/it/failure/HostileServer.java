@@ -132,7 +132,7 @@ final class HostileServer implements AutoCloseable {
 
   private void info(Answer answer, List<byte[]> request) throws InterruptedException {
     if (infos != Fault.NONE) {
-      misbehave(infos, answer, new byte[0]);
+      misbehave(infos, answer);
       return;
     }
     answer.send(
@@ -173,7 +173,7 @@ final class HostileServer implements AutoCloseable {
         answer.send(new Message().bytes(1, bytes));
       }
       default -> {
-        misbehave(reads, answer, bytes);
+        misbehave(reads, answer);
         return;
       }
     }
@@ -196,7 +196,7 @@ final class HostileServer implements AutoCloseable {
         answer.send(new Message());
       }
       default -> {
-        misbehave(writes, answer, new byte[0]);
+        misbehave(writes, answer);
         return;
       }
     }
@@ -208,7 +208,7 @@ final class HostileServer implements AutoCloseable {
       case NONE -> answer.send(new Message().fixed64(1, instance));
       case OTHER_INSTANCE -> answer.send(new Message().fixed64(1, instance + 2));
       default -> {
-        misbehave(syncs, answer, new byte[0]);
+        misbehave(syncs, answer);
         return;
       }
     }
@@ -226,14 +226,14 @@ final class HostileServer implements AutoCloseable {
           answer.send(new Message().message(1, new Message().varint(1, -5).varint(2, 1)));
       case EMPTY -> answer.send(new Message());
       default -> {
-        misbehave(extents, answer, new byte[0]);
+        misbehave(extents, answer);
         return;
       }
     }
     answer.end();
   }
 
-  private void misbehave(Fault fault, Answer answer, byte[] bytes) throws InterruptedException {
+  private void misbehave(Fault fault, Answer answer) throws InterruptedException {
     switch (fault) {
       case GARBAGE -> {
         byte[] garbage = new byte[1000];
@@ -262,10 +262,14 @@ final class HostileServer implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     closed.countDown();
     server.shutdownNow();
-    server.awaitTermination();
+    try {
+      server.awaitTermination();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private interface Action {

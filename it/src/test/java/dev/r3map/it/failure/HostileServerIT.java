@@ -136,11 +136,11 @@ class HostileServerIT {
     assertThat(mount.answer()).isEqualTo("ready");
     Child program = children.start(Program.class);
     program.ok("open direct " + path);
+    long bad = 8L * CHUNK;
     for (Fault fault : Fault.values()) {
       if (fault == Fault.NONE || fault == Fault.OTHER_INSTANCE) {
         continue;
       }
-      long bad = (8L + 2 * fault.ordinal()) * CHUNK;
       server.badFrom = bad;
       server.badTo = bad + CHUNK;
       server.reads = fault;
@@ -154,6 +154,7 @@ class HostileServerIT {
       assertThat(program.ok("read %d 8192".formatted(good)))
           .as(fault.toString())
           .isEqualTo(Program.crc(PAYLOAD.bytes(good, 8192)));
+      bad += 2L * CHUNK;
     }
     server.behave();
     for (long at = 0; at < SIZE - CHUNK; at += CHUNK) {
@@ -312,7 +313,7 @@ class HostileServerIT {
       program.ok("open direct " + path);
       program.ok("read 0 4096");
       program.ok("write %d 4096 13".formatted(2 * CHUNK));
-      first.close();
+      Host.closeNow(first);
       try (GrpcServer second = GrpcServer.serve(otherFile).listen("127.0.0.1", port).start()) {
         assertThat(second.port()).isEqualTo(port);
         assertThatThrownBy(() -> mounted.read(20 * CHUNK, 100))

