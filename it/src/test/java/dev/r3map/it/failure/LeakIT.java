@@ -286,7 +286,7 @@ class LeakIT {
       }
       remote.close();
       remote.close();
-      server.close();
+      Host.closeNow(server);
       assertThat(hooks).isNotEmpty();
     }
     before.assertNone(SOON);

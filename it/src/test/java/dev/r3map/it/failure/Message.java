@@ -13,12 +13,12 @@ final class Message {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   Message varint(int field, long value) {
-    raw((long) field << 3 | VARINT);
+    raw(((long) field << 3) | VARINT);
     return raw(value);
   }
 
   Message fixed64(int field, long value) {
-    raw((long) field << 3 | FIXED64);
+    raw(((long) field << 3) | FIXED64);
     byte[] bytes = new byte[Long.BYTES];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(value);
     out.writeBytes(bytes);
@@ -31,7 +31,7 @@ final class Message {
 
   /** With a length that may be a lie. */
   Message bytes(int field, long length, byte[] bytes) {
-    raw((long) field << 3 | BYTES);
+    raw(((long) field << 3) | BYTES);
     raw(length);
     out.writeBytes(bytes);
     return this;
@@ -60,7 +60,7 @@ final class Message {
     if (in == null) {
       return 0;
     }
-    return in.remaining() == Long.BYTES && in.get(in.position() - 1) == (field << 3 | FIXED64)
+    return in.remaining() == Long.BYTES && in.get(in.position() - 1) == ((field << 3) | FIXED64)
         ? in.order(ByteOrder.LITTLE_ENDIAN).getLong()
         : readVarint(in);
   }

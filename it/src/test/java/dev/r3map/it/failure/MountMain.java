@@ -46,8 +46,8 @@ final class MountMain {
           }
           case "await" -> region.awaitLocal(Double.parseDouble(words[1]), Duration.ofSeconds(30));
           case "close" -> {
-            device.close();
-            region.close();
+            Host.closeNow(device);
+            Host.closeNow(region);
           }
           default -> throw new IllegalArgumentException(words[0]);
         }

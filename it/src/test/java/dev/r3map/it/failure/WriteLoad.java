@@ -189,7 +189,7 @@ final class WriteLoad implements AutoCloseable {
   }
 
   /** Waits until the writers have noticed that the file is gone. */
-  void awaitFailure() throws InterruptedException {
+  void awaitFailure() {
     join();
     if (!(failure instanceof IOException)) {
       throw new AssertionError("no writer noticed, or one failed otherwise", failure);
@@ -198,7 +198,7 @@ final class WriteLoad implements AutoCloseable {
 
   /** Ends the writers, none of which may have failed. */
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     stopping = true;
     join();
     if (failure != null && !(failure instanceof IOException)) {
@@ -207,18 +207,23 @@ final class WriteLoad implements AutoCloseable {
   }
 
   /** The same, and none may have failed at all. */
-  void stop() throws InterruptedException {
+  void stop() {
     close();
     if (failure != null) {
       throw new AssertionError("a writer failed", failure);
     }
   }
 
-  private void join() throws InterruptedException {
-    for (Thread thread : threads) {
-      if (!thread.join(Child.PATIENCE)) {
-        throw new AssertionError("%s hangs".formatted(thread.getName()));
+  private void join() {
+    try {
+      for (Thread thread : threads) {
+        if (!thread.join(Child.PATIENCE)) {
+          throw new AssertionError("%s hangs".formatted(thread.getName()));
+        }
       }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted while writers end", e);
     }
   }
 
