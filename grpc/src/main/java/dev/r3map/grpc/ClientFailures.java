@@ -151,7 +151,12 @@ final class ClientFailures {
               .formatted(message, resource.startsWith("grpcs:") ? "with" : "without"),
           cause);
     }
-    return new IOException(message, cause);
+    // Netty names its own handlers where it means that the server hung up in the first bytes.
+    return new IOException(
+        message.contains("while performing protocol negotiation")
+            ? "cannot %s %s: the server closed the connection".formatted(action, resource)
+            : message,
+        cause);
   }
 
   /** What a server says is shown, but neither at length, nor with our secret or control codes. */

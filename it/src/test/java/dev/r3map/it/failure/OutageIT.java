@@ -210,7 +210,8 @@ class OutageIT {
         .isInstanceOf(IOException.class)
         .hasMessageContaining("cannot read grpc://127.0.0.1:%d".formatted(proxy.port()))
         .hasMessageContaining("offset=%d".formatted(ABSENT))
-        .hasMessageMatching("(?s).*(no answer in time|Connection re(set|fused)).*");
+        .hasMessageMatching(
+            "(?s).*(no answer in time|Connection re(set|fused)|closed the connection).*");
     assertThat(Duration.ofNanos(System.nanoTime() - began)).isGreaterThanOrEqualTo(IO_TIMEOUT);
   }
 
