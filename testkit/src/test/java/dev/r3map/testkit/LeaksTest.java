@@ -30,9 +30,11 @@ class LeaksTest {
   @Test
   void threadsAreSeenWithTheirStacksVirtualOnesToo() throws InterruptedException {
     Leaks before = Leaks.snapshot();
+    CountDownLatch begun = new CountDownLatch(2);
     CountDownLatch end = new CountDownLatch(1);
-    Thread virtual = Thread.ofVirtual().name("leaked-one").start(() -> await(end));
-    Thread platform = Thread.ofPlatform().name("leaked-two").start(() -> await(end));
+    Thread virtual = Thread.ofVirtual().name("leaked-one").start(() -> await(begun, end));
+    Thread platform = Thread.ofPlatform().name("leaked-two").start(() -> await(begun, end));
+    begun.await();
 
     assertThatThrownBy(() -> before.assertNone(NOW))
         .isInstanceOf(AssertionError.class)
@@ -97,7 +99,8 @@ class LeaksTest {
     assertThat(new ProcessBuilder(command).start().waitFor()).isZero();
   }
 
-  private static void await(CountDownLatch end) {
+  private static void await(CountDownLatch begun, CountDownLatch end) {
+    begun.countDown();
     try {
       end.await();
     } catch (InterruptedException e) {
