@@ -195,15 +195,19 @@ final class ChunkStore implements LocalView {
     return Math.min(next << Chunks.BLOCK_SHIFT, end);
   }
 
-  /** Makes a chunk present with the remote's bytes. Blocks that are present are left alone. */
-  void install(long chunk, ByteBuffer bytes) throws IOException {
-    long first = chunks.firstBlock(chunk);
-    long end = chunks.endBlock(chunk);
+  /**
+   * Makes whole blocks of one chunk present with the remote's bytes. Those that are present are
+   * left alone.
+   */
+  void install(long offset, ByteBuffer bytes) throws IOException {
+    long chunk = chunks.at(offset);
+    long first = Chunks.block(offset);
+    long end = Chunks.blockAfter(offset + bytes.remaining());
     lock(chunk).lock();
     try {
       for (long at = present.nextClear(first, end); at < end; ) {
         long to = present.nextSet(at, end);
-        installRun(at, to, bytes, chunks.offset(chunk));
+        installRun(at, to, bytes, offset);
         at = present.nextClear(to, end);
       }
     } finally {

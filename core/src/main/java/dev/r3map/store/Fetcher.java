@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -21,10 +22,16 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A fetch tries again until the latest deadline of those who wait for it, or until the failure
  * is one that another try cannot mend. A failed fetch is forgotten: who comes later starts anew.
+ *
+ * <p>Who waits for a few blocks while other fetches are under way has them fetched by themselves,
+ * too: the chunk stands in a queue with those of the background pull and takes longer to travel.
  */
 final class Fetcher implements AutoCloseable {
   /** Chunks of one large read that are asked for ahead of the one that is waited for. */
   private static final int AHEAD = 32;
+
+  /** So many bytes are a few: a page fault with some of its readahead. */
+  private static final int FEW = 64 << 10;
 
   /** How long close waits for backends that do not heed an interrupt. */
   private static final Duration CLOSE_PATIENCE = Duration.ofSeconds(2);
@@ -33,28 +40,41 @@ final class Fetcher implements AutoCloseable {
   private final ChunkStore store;
   private final Chunks chunks;
   private final BufferPool buffers;
-  private final ConcurrentHashMap<Long, Fetch> inFlight = new ConcurrentHashMap<>();
+  private final boolean readsBlocks;
+  private final ConcurrentHashMap<Wanted, Fetch> inFlight = new ConcurrentHashMap<>();
+
+  /** Background fetches take turns at the processors, which readers wait for as well. */
+  private final Semaphore lane = new Semaphore(Runtime.getRuntime().availableProcessors());
+
   private volatile boolean closed;
 
-  Fetcher(Backend remote, ChunkStore store, BufferPool buffers) {
+  /**
+   * @param readsBlocks whether the remote reads single blocks, and not whole chunks only
+   */
+  Fetcher(Backend remote, ChunkStore store, BufferPool buffers, boolean readsBlocks) {
     this.remote = remote;
     this.store = store;
     this.chunks = store.chunks();
     this.buffers = buffers;
+    this.readsBlocks = readsBlocks;
   }
+
+  /** A chunk, or some blocks of one. */
+  private record Wanted(long offset, int length) {}
 
   /** One fetch, and who waits for it. */
   private static final class Fetch {
-    final long chunk;
+    final Wanted wanted;
     final CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
     volatile @Nullable Thread thread;
     private volatile long deadline;
+    volatile boolean hasReader;
     volatile boolean abandoned;
     volatile boolean gaveUp;
     volatile @Nullable IOException lastFailure;
 
-    Fetch(long chunk, long deadline) {
-      this.chunk = chunk;
+    Fetch(Wanted wanted, long deadline) {
+      this.wanted = wanted;
       this.deadline = deadline;
     }
 
@@ -76,7 +96,7 @@ final class Fetcher implements AutoCloseable {
   }
 
   boolean isInFlight(long chunk) {
-    return inFlight.containsKey(chunk);
+    return inFlight.containsKey(whole(chunk));
   }
 
   /**
@@ -89,13 +109,16 @@ final class Fetcher implements AutoCloseable {
     if (length == 0) {
       return;
     }
+    if (loadFew(offset, length, deadline)) {
+      return;
+    }
     long last = chunks.at(offset + length - 1);
     for (long chunk = chunks.at(offset); chunk <= last; ) {
       long end = Math.min(last + 1, chunk + AHEAD);
       List<Fetch> started = new ArrayList<>();
       for (long c = chunk; c < end; c++) {
         if (!store.isLocal(c)) {
-          started.add(start(c, deadline));
+          started.add(startForReader(whole(c), deadline));
         }
       }
       for (Fetch fetch : started) {
@@ -105,9 +128,40 @@ final class Fetcher implements AutoCloseable {
     }
   }
 
+  /**
+   * Loads blocks without waiting for their chunk, if that would wait in line.
+   *
+   * @return whether they are present
+   */
+  private boolean loadFew(long offset, long length, long deadline) {
+    long from = chunks.byteOf(Chunks.block(offset));
+    long to = chunks.byteOf(Chunks.blockAfter(offset + length));
+    long chunk = chunks.at(offset);
+    boolean within = to - from <= FEW && to - from < chunks.length(chunk);
+    if (!readsBlocks || !within || chunks.at(to - 1) != chunk || inFlight.isEmpty()) {
+      return false;
+    }
+    Fetch whole = startForReader(whole(chunk), deadline);
+    Fetch few = startForReader(new Wanted(from, (int) (to - from)), deadline);
+    try {
+      CompletableFuture.anyOf(few.done, whole.done)
+          .get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      // The fetch of the chunk goes on, or tells what is wrong.
+    } catch (TimeoutException e) {
+      if (few.isOver()) {
+        abandon(few);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return store.isLocal(offset, length);
+  }
+
   private void await(Fetch first, long deadline) throws IOException {
     Fetch fetch = first;
-    while (!store.isLocal(fetch.chunk)) {
+    Wanted wanted = first.wanted;
+    while (!store.isLocal(wanted.offset, wanted.length)) {
       IOException failure = outcome(fetch, deadline);
       if (failure == null) {
         return;
@@ -115,10 +169,9 @@ final class Fetcher implements AutoCloseable {
       // Was it only that those who waited first had an earlier deadline than ours?
       boolean worthAnother = fetch.gaveUp && System.nanoTime() - deadline < 0 && !closed;
       if (!worthAnother) {
-        throw Failures.reading(
-            remote, chunks.offset(fetch.chunk), chunks.length(fetch.chunk), failure);
+        throw Failures.reading(remote, wanted.offset, wanted.length, failure);
       }
-      fetch = start(fetch.chunk, deadline);
+      fetch = start(wanted, deadline);
     }
   }
 
@@ -142,40 +195,47 @@ final class Fetcher implements AutoCloseable {
 
   private void abandon(Fetch fetch) {
     fetch.abandoned = true;
-    inFlight.remove(fetch.chunk, fetch);
+    inFlight.remove(fetch.wanted, fetch);
     Thread thread = fetch.thread;
     if (thread != null) {
       thread.interrupt();
     }
   }
 
-  private Fetch start(long chunk, long deadline) {
-    Fetch fresh = new Fetch(chunk, deadline);
-    Fetch running = inFlight.putIfAbsent(chunk, fresh);
+  private Wanted whole(long chunk) {
+    return new Wanted(chunks.offset(chunk), chunks.length(chunk));
+  }
+
+  private Fetch startForReader(Wanted wanted, long deadline) {
+    Fetch fetch = start(wanted, deadline);
+    fetch.hasReader = true;
+    return fetch;
+  }
+
+  private Fetch start(Wanted wanted, long deadline) {
+    Fetch fresh = new Fetch(wanted, deadline);
+    Fetch running = inFlight.putIfAbsent(wanted, fresh);
     if (running != null) {
       running.extend(deadline);
       return running;
     }
-    fresh.thread = Thread.ofVirtual().name("r3map-fetch-", chunk).start(() -> run(fresh));
+    fresh.thread = Thread.ofVirtual().name("r3map-fetch-", wanted.offset).start(() -> run(fresh));
     return fresh;
   }
 
   private void run(Fetch fetch) {
     Throwable failure = null;
     try {
-      // Another fetch may have ended between the caller's look and our start.
       if (closed) {
         throw new InterruptedException();
       }
-      if (!store.isLocal(fetch.chunk)) {
-        transfer(fetch);
-      }
+      transfer(fetch);
     } catch (InterruptedException e) {
       failure = closed ? new IOException("the region was closed") : fetch.timedOut();
     } catch (Throwable e) {
       failure = e;
     } finally {
-      inFlight.remove(fetch.chunk, fetch);
+      inFlight.remove(fetch.wanted, fetch);
       if (failure == null) {
         fetch.done.complete(null);
       } else {
@@ -188,22 +248,41 @@ final class Fetcher implements AutoCloseable {
     ByteBuffer buffer = buffers.take();
     try {
       Backoff backoff = new Backoff();
-      while (!tryRead(fetch, buffer)) {
+      // Somebody else may have brought it, before our start or since.
+      while (!store.isLocal(fetch.wanted.offset, fetch.wanted.length)) {
+        if (tryRead(fetch, buffer)) {
+          install(fetch, buffer.flip());
+          return;
+        }
         backoff.sleep(fetch.deadline);
-      }
-      if (!fetch.abandoned) {
-        store.install(fetch.chunk, buffer.flip());
       }
     } finally {
       buffers.give(buffer);
     }
   }
 
+  private void install(Fetch fetch, ByteBuffer bytes) throws IOException, InterruptedException {
+    boolean waits = !fetch.hasReader;
+    if (waits) {
+      lane.acquire();
+    }
+    try {
+      if (fetch.abandoned) {
+        throw new InterruptedException();
+      }
+      store.install(fetch.wanted.offset, bytes);
+    } finally {
+      if (waits) {
+        lane.release();
+      }
+    }
+  }
+
   /** False if the read failed and another try is worth it. */
   private boolean tryRead(Fetch fetch, ByteBuffer buffer) throws IOException, InterruptedException {
-    buffer.clear().limit(chunks.length(fetch.chunk));
+    buffer.clear().limit(fetch.wanted.length);
     try {
-      remote.read(buffer, chunks.offset(fetch.chunk));
+      remote.read(buffer, fetch.wanted.offset);
       if (buffer.hasRemaining()) {
         throw new PermanentIOException(
             "short read: %d bytes are missing".formatted(buffer.remaining()));
@@ -227,7 +306,7 @@ final class Fetcher implements AutoCloseable {
   /** Starts or joins the fetch of a chunk for the background pull, and waits for its end. */
   void pull(long chunk, long deadline) throws IOException {
     if (!store.isLocal(chunk)) {
-      await(start(chunk, deadline), deadline);
+      await(start(whole(chunk), deadline), deadline);
     }
   }
 

@@ -90,7 +90,7 @@ public final class ManagedRegion extends OpenRegion {
     }
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
-    fetcher = new Fetcher(remote, store, buffers);
+    fetcher = new Fetcher(remote, store, buffers, geometry.requiredChunk() <= Chunks.BLOCK);
     puller = new Puller(remote, store, fetcher, order, pulling, options.ioTimeout);
     pusher =
         new Pusher(

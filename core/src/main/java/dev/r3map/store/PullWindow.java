@@ -13,18 +13,18 @@ package dev.r3map.store;
  */
 final class PullWindow {
   /** Hides the gaps between one chunk and the next, and is no queue worth naming. */
-  private static final int FIRST = 4;
+  private static final int FIRST = 8;
 
-  private static final double STARTUP_GAIN = 3;
+  private static final double STARTUP_GAIN = 2;
 
   /** Leaves room for chunks that take longer than the shortest. */
-  private static final double STEADY_GAIN = 1.5;
+  private static final double STEADY_GAIN = 1.1;
 
   /** The rate has grown if it is this much better than before. */
   private static final double GROWTH = 1.2;
 
   /** One bad round may be chance. */
-  private static final int FLAT_ROUNDS = 3;
+  private static final int FLAT_ROUNDS = 2;
 
   /** A rate is believed for one to two times this long. */
   private static final long RATE_NANOS = 2_000_000_000L;

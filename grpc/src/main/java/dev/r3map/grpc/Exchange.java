@@ -6,17 +6,19 @@ import io.grpc.Status;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call, made by a thread that waits for it. gRPC's callbacks run on that thread and on no
- * other, so a reply goes into the caller's buffer while the caller is in the call and never later:
- * a caller that leaves early (an interrupt, the deadline) abandons the call, and what still arrives
- * for it is dropped wherever it arrives.
+ * One call, made by a thread that waits for it. gRPC's callbacks run on the thread of the
+ * connection, which takes a reply out of the transport's buffers while the processor still has it
+ * at hand, and wakes the caller once, at the end.
+ *
+ * <p>A reply goes into the caller's buffer while the caller is in the call and never later: a
+ * caller that leaves early (an interrupt, the deadline) abandons the call, which waits for a
+ * callback that is at work, and what arrives after that is dropped.
  */
 final class Exchange extends ClientCall.Listener<InputStream> implements Executor {
   /** Takes a message's content; the message is closed afterwards. */
@@ -26,17 +28,16 @@ final class Exchange extends ClientCall.Listener<InputStream> implements Executo
   }
 
   private final Thread caller = Thread.currentThread();
-  private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final Sink sink;
   private final long timeout;
-  private volatile boolean abandoned;
+  private boolean abandoned;
 
   private @Nullable ClientCall<InputStream, InputStream> call;
   private @Nullable Outbound unsent;
-  private @Nullable IOException violation;
-  private @Nullable Status status;
+  private volatile @Nullable IOException violation;
+  private volatile @Nullable Status status;
   private Metadata trailers = new Metadata();
-  private long deadline;
+  private volatile long deadline;
 
   /**
    * @param timeout in nanoseconds, how long the other side may be silent
@@ -81,7 +82,8 @@ final class Exchange extends ClientCall.Listener<InputStream> implements Executo
 
   /** How the server or the transport ended the call; set after {@link #finish}. */
   Status status() {
-    return status == null ? Status.UNKNOWN : status;
+    Status end = status;
+    return end == null ? Status.UNKNOWN : end;
   }
 
   Metadata trailers() {
@@ -90,27 +92,27 @@ final class Exchange extends ClientCall.Listener<InputStream> implements Executo
 
   /** Lets go of the call if it has not ended; for the end of every use. */
   void abandon() {
-    if (status != null || abandoned) {
+    if (status != null) {
       return;
+    }
+    synchronized (this) {
+      if (abandoned) {
+        return;
+      }
+      abandoned = true;
     }
     if (unsent != null) {
       unsent.revoke();
     }
-    abandoned = true;
     if (call != null) {
       call.cancel("given up", null);
     }
-    runTasks();
   }
 
+  /** Runs a callback, on the thread of the connection. */
   @Override
-  public void execute(Runnable task) {
-    tasks.add(task);
-    if (abandoned) {
-      runTasks();
-    } else {
-      LockSupport.unpark(caller);
-    }
+  public synchronized void execute(Runnable task) {
+    task.run();
   }
 
   @Override
@@ -123,30 +125,32 @@ final class Exchange extends ClientCall.Listener<InputStream> implements Executo
       progress();
       call().request(1);
     } catch (IOException e) {
-      violation = e;
+      breakOff(e);
     } catch (RuntimeException e) {
-      violation = new IOException("unexpected failure while decoding a reply", e);
+      breakOff(new IOException("unexpected failure while decoding a reply", e));
     }
+  }
+
+  private void breakOff(IOException cause) {
+    violation = cause;
+    LockSupport.unpark(caller);
   }
 
   @Override
   public void onReady() {
     progress();
+    LockSupport.unpark(caller);
   }
 
   @Override
   public void onClose(Status end, Metadata endTrailers) {
     trailers = endTrailers;
     status = end;
+    LockSupport.unpark(caller);
   }
 
   private void await(BooleanSupplier until) throws IOException {
     while (status == null && violation == null && !until.getAsBoolean()) {
-      Runnable task = tasks.poll();
-      if (task != null) {
-        task.run();
-        continue;
-      }
       if (caller.isInterrupted()) {
         abandon();
         throw new InterruptedIOException("interrupted");
@@ -158,20 +162,15 @@ final class Exchange extends ClientCall.Listener<InputStream> implements Executo
       }
       LockSupport.parkNanos(this, left);
     }
-    if (violation != null) {
+    IOException broken = violation;
+    if (broken != null) {
       abandon();
-      throw violation;
+      throw broken;
     }
   }
 
   private void progress() {
     deadline = System.nanoTime() + timeout;
-  }
-
-  private void runTasks() {
-    for (Runnable task; (task = tasks.poll()) != null; ) {
-      task.run();
-    }
   }
 
   private ClientCall<InputStream, InputStream> call() {
