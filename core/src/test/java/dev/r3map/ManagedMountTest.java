@@ -405,6 +405,118 @@ class ManagedMountTest {
   }
 
   @Test
+  void aChunkThatIsRefusedForGoodDoesNotEndThePullOfTheOthers() throws Exception {
+    int chunks = 40;
+    ScriptedBackend remote = new ScriptedBackend(chunks * CHUNK);
+    remote.onRead =
+        (offset, length) -> {
+          if (offset / CHUNK == 3) {
+            throw new PermanentIOException("bad sector");
+          }
+        };
+    try (Region region = ManagedMount.on(remote).chunkSize(CHUNK).readOnly(true).open()) {
+      region.awaitLocal((chunks - 1.0) / chunks, LONG);
+      assertThatThrownBy(() -> region.awaitLocal(1, LONG))
+          .isInstanceOf(PermanentIOException.class)
+          .hasMessageContaining("bad sector");
+      assertThat(region.progress().local()).isEqualTo((chunks - 1L) * CHUNK);
+      remote.onRead = (offset, length) -> {};
+      assertThat(all(region)).isEqualTo(remote.bytes);
+      region.awaitLocal(1, LONG);
+    }
+  }
+
+  @Test
+  void aRemoteThatRefusesEverythingIsNotAskedForAllOfIt() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(1000 * CHUNK);
+    remote.onRead =
+        (offset, length) -> {
+          throw new PermanentIOException("not yours");
+        };
+    try (Region region = ManagedMount.on(remote).chunkSize(CHUNK).readOnly(true).open()) {
+      assertThatThrownBy(() -> region.awaitLocal(1, LONG)).hasMessageContaining("not yours");
+      assertThat(remote.reads.get()).isLessThan(300);
+    }
+  }
+
+  @Test
+  void aFewBytesDoNotWaitForTheirChunkWhileThePullIsAtWork() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(8 * CHUNK + 100);
+    CountDownLatch pulling = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    remote.onRead =
+        (offset, length) -> {
+          if (length == CHUNK) {
+            pulling.countDown();
+            Waiting.forLatch(goOn);
+          }
+        };
+    try (Region region =
+        ManagedMount.on(remote).chunkSize(CHUNK).pullWorkers(1).readOnly(true).open()) {
+      pulling.await();
+      assertThat(read(region, 3 * CHUNK + 5000, 4000))
+          .isEqualTo(Arrays.copyOfRange(remote.bytes, 3 * CHUNK + 5000, 3 * CHUNK + 9000));
+      assertThat(region.progress().local()).isEqualTo(8192);
+      CompletableFuture<Boolean> both = Waiting.run(() -> read(region, 5 * CHUNK - 10, 20));
+      goOn.countDown();
+      both.get();
+      region.awaitLocal(1, LONG);
+      assertThat(all(region)).isEqualTo(remote.bytes);
+    }
+  }
+
+  @Test
+  void whatAFewBytesFailOfTheirChunkMakesGood() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(8 * CHUNK);
+    CountDownLatch pulling = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    remote.onRead =
+        (offset, length) -> {
+          if (length < CHUNK) {
+            goOn.countDown();
+            throw new PermanentIOException("not so small");
+          }
+          pulling.countDown();
+          Waiting.forLatch(goOn);
+        };
+    try (Region region =
+        ManagedMount.on(remote).chunkSize(CHUNK).pullWorkers(1).readOnly(true).open()) {
+      pulling.await();
+      assertThat(read(region, 3 * CHUNK, 10))
+          .isEqualTo(Arrays.copyOfRange(remote.bytes, 3 * CHUNK, 3 * CHUNK + 10));
+    }
+  }
+
+  @Test
+  void whatComesAfterTheCloseIsNoZeros() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    CountDownLatch reading = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    remote.onRead =
+        (offset, length) -> {
+          reading.countDown();
+          boolean heedless = true;
+          while (heedless) {
+            try {
+              Waiting.forLatch(goOn);
+              heedless = false;
+            } catch (IOException e) {
+              // Interrupted.
+            }
+          }
+        };
+    Region region = quiet(remote).open();
+    CompletableFuture<Boolean> reader = Waiting.run(() -> read(region, 0, 10));
+    reading.await();
+    try {
+      region.close();
+    } finally {
+      goOn.countDown();
+    }
+    assertThatThrownBy(reader::get).hasCauseInstanceOf(IOException.class);
+  }
+
+  @Test
   void aLocalStoreWithoutRoomFailsTheReaderAtOnce() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     ScriptedBackend local = new ScriptedBackend(CHUNK);

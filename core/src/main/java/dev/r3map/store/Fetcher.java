@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
@@ -43,9 +42,6 @@ final class Fetcher implements AutoCloseable {
   private final boolean readsBlocks;
   private final ConcurrentHashMap<Wanted, Fetch> inFlight = new ConcurrentHashMap<>();
 
-  /** Background fetches take turns at the processors, which readers wait for as well. */
-  private final Semaphore lane = new Semaphore(Runtime.getRuntime().availableProcessors());
-
   private volatile boolean closed;
 
   /**
@@ -68,7 +64,6 @@ final class Fetcher implements AutoCloseable {
     final CompletableFuture<@Nullable Void> done = new CompletableFuture<>();
     volatile @Nullable Thread thread;
     private volatile long deadline;
-    volatile boolean hasReader;
     volatile boolean abandoned;
     volatile boolean gaveUp;
     volatile @Nullable IOException lastFailure;
@@ -118,7 +113,7 @@ final class Fetcher implements AutoCloseable {
       List<Fetch> started = new ArrayList<>();
       for (long c = chunk; c < end; c++) {
         if (!store.isLocal(c)) {
-          started.add(startForReader(whole(c), deadline));
+          started.add(start(whole(c), deadline));
         }
       }
       for (Fetch fetch : started) {
@@ -138,11 +133,13 @@ final class Fetcher implements AutoCloseable {
     long to = chunks.byteOf(Chunks.blockAfter(offset + length));
     long chunk = chunks.at(offset);
     boolean within = to - from <= FEW && to - from < chunks.length(chunk);
-    if (!readsBlocks || !within || chunks.at(to - 1) != chunk || inFlight.isEmpty()) {
+    Wanted all = whole(chunk);
+    boolean busy = inFlight.size() > (inFlight.containsKey(all) ? 1 : 0);
+    if (!readsBlocks || !within || chunks.at(to - 1) != chunk || !busy) {
       return false;
     }
-    Fetch whole = startForReader(whole(chunk), deadline);
-    Fetch few = startForReader(new Wanted(from, (int) (to - from)), deadline);
+    Fetch whole = start(all, deadline);
+    Fetch few = start(new Wanted(from, (int) (to - from)), deadline);
     try {
       CompletableFuture.anyOf(few.done, whole.done)
           .get(Math.max(1, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
@@ -193,23 +190,24 @@ final class Fetcher implements AutoCloseable {
     }
   }
 
+  /** Lets go of a call that may never return; those who have more time start anew. */
   private void abandon(Fetch fetch) {
     fetch.abandoned = true;
+    fetch.gaveUp = true;
     inFlight.remove(fetch.wanted, fetch);
+    fetch.done.completeExceptionally(closed ? closedFailure() : fetch.timedOut());
     Thread thread = fetch.thread;
     if (thread != null) {
       thread.interrupt();
     }
   }
 
-  private Wanted whole(long chunk) {
-    return new Wanted(chunks.offset(chunk), chunks.length(chunk));
+  private static IOException closedFailure() {
+    return new IOException("the region was closed");
   }
 
-  private Fetch startForReader(Wanted wanted, long deadline) {
-    Fetch fetch = start(wanted, deadline);
-    fetch.hasReader = true;
-    return fetch;
+  private Wanted whole(long chunk) {
+    return new Wanted(chunks.offset(chunk), chunks.length(chunk));
   }
 
   private Fetch start(Wanted wanted, long deadline) {
@@ -231,7 +229,7 @@ final class Fetcher implements AutoCloseable {
       }
       transfer(fetch);
     } catch (InterruptedException e) {
-      failure = closed ? new IOException("the region was closed") : fetch.timedOut();
+      failure = closed ? closedFailure() : fetch.timedOut();
     } catch (Throwable e) {
       failure = e;
     } finally {
@@ -251,30 +249,16 @@ final class Fetcher implements AutoCloseable {
       // Somebody else may have brought it, before our start or since.
       while (!store.isLocal(fetch.wanted.offset, fetch.wanted.length)) {
         if (tryRead(fetch, buffer)) {
-          install(fetch, buffer.flip());
+          if (fetch.abandoned) {
+            throw new InterruptedException();
+          }
+          store.install(fetch.wanted.offset, buffer.flip());
           return;
         }
         backoff.sleep(fetch.deadline);
       }
     } finally {
       buffers.give(buffer);
-    }
-  }
-
-  private void install(Fetch fetch, ByteBuffer bytes) throws IOException, InterruptedException {
-    boolean waits = !fetch.hasReader;
-    if (waits) {
-      lane.acquire();
-    }
-    try {
-      if (fetch.abandoned) {
-        throw new InterruptedException();
-      }
-      store.install(fetch.wanted.offset, bytes);
-    } finally {
-      if (waits) {
-        lane.release();
-      }
     }
   }
 

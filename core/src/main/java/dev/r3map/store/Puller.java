@@ -3,6 +3,7 @@ package dev.r3map.store;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.Extent;
 import dev.r3map.backend.PermanentIOException;
+import dev.r3map.backend.ResourceChangedException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,8 +15,8 @@ import org.jspecify.annotations.Nullable;
  * Pulls the whole resource in the background. Owns its virtual threads until {@link #close}.
  *
  * <p>Each worker has one chunk in flight; how many workers there are follows {@link PullWindow}. A
- * chunk that fails is handed out again later, and its worker pauses; the pull ends when every chunk
- * is local, or at once when the remote says that no other try can help.
+ * chunk that fails is handed out again later, and its worker pauses. One that the remote refuses
+ * for good is left out; many of them in a row end the pull, which would not fare better elsewhere.
  */
 final class Puller implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Puller.class.getName());
@@ -26,6 +27,9 @@ final class Puller implements AutoCloseable {
   /** For threads that were interrupted. */
   private static final Duration CLOSE_PATIENCE = Duration.ofSeconds(2);
 
+  /** So many chunks refused with none in between that came, and the others are not tried. */
+  private static final int MOST_REFUSED = 16;
+
   private final Backend remote;
   private final ChunkStore store;
   private final Fetcher fetcher;
@@ -35,7 +39,9 @@ final class Puller implements AutoCloseable {
   private final long timeoutNanos;
   private final AtomicInteger running = new AtomicInteger();
   private final List<Thread> threads = new ArrayList<>();
+  private final AtomicInteger refusedInARow = new AtomicInteger();
   private volatile boolean closed;
+  private volatile @Nullable IOException refusal;
   private volatile @Nullable IOException fatal;
 
   /**
@@ -115,7 +121,16 @@ final class Puller implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    running.decrementAndGet();
+    if (running.decrementAndGet() == 0 && refusal != null) {
+      end(refusal);
+    }
+  }
+
+  private void end(IOException cause) {
+    if (!closed && fatal == null) {
+      fatal = cause;
+      LOG.log(System.Logger.Level.WARNING, "background pull ended: " + cause.getMessage());
+    }
   }
 
   private Backoff pull(long chunk, Backoff backoff) throws InterruptedException {
@@ -123,11 +138,13 @@ final class Puller implements AutoCloseable {
       PullWindow.Trip trip = window.begin(System.nanoTime());
       fetcher.pull(chunk, System.nanoTime() + timeoutNanos);
       window.end(trip, store.chunks().length(chunk), System.nanoTime());
+      refusedInARow.set(0);
       return new Backoff();
     } catch (PermanentIOException e) {
-      if (!closed && fatal == null) {
-        fatal = e;
-        LOG.log(System.Logger.Level.WARNING, "background pull ended: " + e.getMessage());
+      refusal = e;
+      if (e instanceof ResourceChangedException
+          || refusedInARow.incrementAndGet() >= MOST_REFUSED) {
+        end(e);
       }
     } catch (IOException e) {
       order.giveBack(chunk);
