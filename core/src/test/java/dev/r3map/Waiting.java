@@ -32,6 +32,9 @@ public final class Waiting {
 
   public static void until(BooleanSupplier condition) {
     while (!condition.getAsBoolean()) {
+      if (Thread.interrupted()) {
+        throw new AssertionError("waited in vain"); // the test's timeout
+      }
       LockSupport.parkNanos(1_000_000);
     }
   }

@@ -95,12 +95,12 @@ final class Pusher implements AutoCloseable {
         Thread.sleep(interval);
         try {
           sync();
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
+          // Whatever it was: if this thread ended, nothing would be pushed any more.
           if (!closed) {
             LOG.log(
                 System.Logger.Level.WARNING,
-                "background push failed and will be tried again; nothing is lost: "
-                    + e.getMessage());
+                "background push failed and will be tried again; nothing is lost: " + e);
           }
         }
       }
@@ -326,10 +326,10 @@ final class Pusher implements AutoCloseable {
     try {
       // Not tried again by itself: a remote that failed may have lost what it had.
       remote.sync();
-    } catch (Throwable e) {
+    } catch (IOException | RuntimeException | Error e) {
       mine.values().forEach(all -> all.forEach(store.dirty()::setAll));
       returned.incrementAndGet();
-      throw e;
+      throw e instanceof IOException io ? io : new IOException(e);
     }
     for (Map.Entry<Long, List<BlockSet.Bits>> entry : mine.entrySet()) {
       long chunk = entry.getKey();
