@@ -641,6 +641,17 @@ class ManagedMountTest {
   }
 
   @Test
+  void closePushesAlsoOnAThreadThatWasInterruptedAndLeavesItSo() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(3 * CHUNK);
+    Region region = quiet(remote).open();
+    fill(region, 0, 3 * CHUNK, 6);
+    Thread.currentThread().interrupt();
+    region.close();
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(remote.durable).containsOnly(6);
+  }
+
+  @Test
   void closeSaysWhatItCouldNotPush() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     Region region = quiet(remote).ioTimeout(Duration.ofMillis(100)).open();
