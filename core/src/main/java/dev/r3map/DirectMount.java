@@ -7,7 +7,7 @@ import java.time.Duration;
 
 /** A region without a local store: every read and write goes to the backend. */
 public final class DirectMount {
-  /** After this long without an answer a reader gets an error. */
+  /** After so long of nothing but failures a caller gets an error. */
   public static final Duration DEFAULT_IO_TIMEOUT = Duration.ofSeconds(30);
 
   private DirectMount() {}
@@ -25,7 +25,9 @@ public final class DirectMount {
    * again.
    *
    * @param readOnly refuses writes, also where the backend would take them
-   * @param ioTimeout how long a transient failure is tried again
+   * @param ioTimeout how long a transient failure is tried again, and how long close waits for
+   *     calls of the backend that hang; a sync may take twice as long. A read or a write has no
+   *     deadline but the backend's own.
    */
   public static Region open(Backend backend, boolean readOnly, Duration ioTimeout)
       throws IOException {

@@ -91,7 +91,11 @@ public final class ManagedMount {
     return this;
   }
 
-  /** How long a read waits for bytes that are not local before it fails. Default: 30 s. */
+  /**
+   * How long a read waits for bytes that are not local, and a sync or a close for the remote to
+   * take the next chunk, before it fails; the remote's own sync may take twice as long. Default: 30
+   * s.
+   */
   public ManagedMount ioTimeout(Duration timeout) {
     if (timeout.isNegative() || timeout.isZero()) {
       throw new IllegalArgumentException("the io timeout must be positive, not " + timeout);

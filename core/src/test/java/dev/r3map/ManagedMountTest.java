@@ -299,6 +299,34 @@ class ManagedMountTest {
   }
 
   @Test
+  void aBackendThatThrowsWhatItMustNotFailsOneCallAndTheNextSucceeds() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(2 * CHUNK);
+    AtomicBoolean broken = new AtomicBoolean(true);
+    ScriptedBackend.Script bug =
+        (offset, length) -> {
+          if (broken.get()) {
+            throw new IllegalStateException("a bug");
+          }
+        };
+    remote.onRead = bug;
+    remote.onWrite = bug;
+    try (Region region = quiet(remote).open()) {
+      assertThatThrownBy(() -> read(region, 0, 10))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("a bug");
+      fill(region, 0, 2 * CHUNK, 4);
+      assertThatThrownBy(region::sync)
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("a bug");
+      assertThat(region.progress().dirty()).isEqualTo(2 * CHUNK);
+      fill(region, 0, CHUNK, 5);
+      broken.set(false);
+      region.sync();
+      assertThat(remote.durable).isEqualTo(all(region));
+    }
+  }
+
+  @Test
   void aRemoteWithoutRoomIsAnErrorOfItsOwnKind() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     AtomicBoolean full = new AtomicBoolean(true);
@@ -681,6 +709,29 @@ class ManagedMountTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aBackendThatThrowsWhatItMustNotDoesNotEndTheBackgroundPush(boolean inSync) throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    AtomicInteger bugs = new AtomicInteger(1);
+    ScriptedBackend.Script once =
+        (offset, length) -> {
+          if (bugs.getAndDecrement() > 0) {
+            throw new IllegalStateException("a bug");
+          }
+        };
+    if (inSync) {
+      remote.onSync = once;
+    } else {
+      remote.onWrite = once;
+    }
+    try (Region region = quiet(remote).pushInterval(Duration.ofMillis(20)).open()) {
+      fill(region, 0, CHUNK, 6);
+      Waiting.until(() -> remote.durable[CHUNK - 1] == 6);
+      Waiting.until(() -> region.progress().dirty() == 0);
+    }
+  }
+
   @Test
   void withoutAPushIntervalNothingIsEverPushed() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
@@ -699,6 +750,17 @@ class ManagedMountTest {
       fill(region, 100, 100, 6);
     }
     assertThat(remote.durable[150]).isEqualTo((byte) 6);
+  }
+
+  @Test
+  void closePushesAlsoOnAThreadThatWasInterruptedAndLeavesItSo() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(3 * CHUNK);
+    Region region = quiet(remote).open();
+    fill(region, 0, 3 * CHUNK, 6);
+    Thread.currentThread().interrupt();
+    region.close();
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(remote.durable).containsOnly(6);
   }
 
   @Test

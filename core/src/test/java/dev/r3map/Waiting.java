@@ -30,8 +30,26 @@ public final class Waiting {
     }
   }
 
+  /** Like a call that hangs and heeds no interrupt. */
+  public static void stubbornly(CountDownLatch latch) {
+    boolean interrupted = false;
+    while (latch.getCount() > 0) {
+      try {
+        latch.await();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   public static void until(BooleanSupplier condition) {
     while (!condition.getAsBoolean()) {
+      if (Thread.interrupted()) {
+        throw new AssertionError("waited in vain"); // the test's timeout
+      }
       LockSupport.parkNanos(1_000_000);
     }
   }

@@ -1,5 +1,6 @@
 package dev.r3map.backend;
 
+import dev.r3map.internal.NoSpace;
 import dev.r3map.spi.BackendOptions;
 import dev.r3map.spi.Platform;
 import java.io.IOException;
@@ -13,7 +14,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -330,7 +330,7 @@ public final class FileBackend implements Backend {
       String what =
           "cannot %s %s (offset=%d, length=%d): %s"
               .formatted(action, file.path(), offset, length, e.getMessage());
-      throw isNoSpace(e)
+      throw NoSpace.isIn(e)
           ? (IOException) new NoSpaceException(what).initCause(e)
           : new IOException(what, e);
     } finally {
@@ -389,12 +389,6 @@ public final class FileBackend implements Backend {
     return readOnly
         ? FileChannel.open(path, StandardOpenOption.READ)
         : FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
-  }
-
-  /** The JDK has no type for a full disk, only the words of strerror(3). */
-  private static boolean isNoSpace(IOException e) {
-    String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
-    return message.contains("no space left") || message.contains("quota exceeded");
   }
 
   private static void createUnlessThere(Path path, long size) throws IOException {

@@ -1,5 +1,6 @@
 package dev.r3map.internal;
 
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
@@ -42,9 +43,26 @@ public final class Gate {
 
   /** Returns once everybody is out; the gate is shut. */
   public void drain() {
-    // In this order: who is counted as gone by the first sum is counted as come by the second.
-    for (long gone = left.sum(); gone != entered.sum(); gone = left.sum()) {
+    while (!isEmpty()) {
       LockSupport.parkNanos(POLL_NANOS);
     }
+  }
+
+  /** The same, but false if somebody is still in after {@code patience}. */
+  public boolean drain(Duration patience) {
+    long deadline = System.nanoTime() + patience.toNanos();
+    while (!isEmpty()) {
+      if (System.nanoTime() - deadline >= 0) {
+        return false;
+      }
+      LockSupport.parkNanos(POLL_NANOS);
+    }
+    return true;
+  }
+
+  private boolean isEmpty() {
+    // In this order: who is counted as gone by the first sum is counted as come by the second.
+    long gone = left.sum();
+    return gone == entered.sum();
   }
 }

@@ -13,7 +13,7 @@ final class PortablePlatform implements Platform {
   public LocalStorage memory(long size) throws IOException {
     Path file = Files.createTempFile("r3map", ".memory");
     try {
-      return new MappedFile(file, size);
+      return new PlainFile(file, size, false);
     } finally {
       Files.delete(file);
     }
@@ -21,7 +21,7 @@ final class PortablePlatform implements Platform {
 
   @Override
   public LocalStorage file(Path path, long size) throws IOException {
-    return new MappedFile(path, size);
+    return new PlainFile(path, size, true);
   }
 
   @Override

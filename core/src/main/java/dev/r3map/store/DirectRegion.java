@@ -10,12 +10,20 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
 
-/** A region that hands every call to its backend, trying again what may be transient. */
+/**
+ * A region that hands every call to its backend, trying again what may be transient.
+ *
+ * <p>A read or a write that hangs in the backend hangs its caller, because it may still use the
+ * caller's buffer. Nobody else waits for it: not a sync, and a close not for ever.
+ */
 public final class DirectRegion extends OpenRegion {
+  private final Duration ioTimeout;
   private final Retry retry;
 
-  private DirectRegion(Backend remote, long size, boolean readOnly, Gate gate, Retry retry) {
+  private DirectRegion(
+      Backend remote, long size, boolean readOnly, Gate gate, Duration ioTimeout, Retry retry) {
     super(remote, size, readOnly, gate);
+    this.ioTimeout = ioTimeout;
     this.retry = retry;
   }
 
@@ -24,14 +32,14 @@ public final class DirectRegion extends OpenRegion {
       throws IOException {
     Gate gate = new Gate();
     Retry retry = new Retry(ioTimeout, gate::isShut);
-    Remote remote = Remote.describe(backend, retry);
+    Remote remote = Remote.describe(backend, ioTimeout, retry);
     int chunk = remote.geometry().requiredChunk();
     if (chunk > 1) {
       throw new IllegalArgumentException(
           "%s takes whole chunks of %d bytes only: use a managed mount".formatted(backend, chunk));
     }
     boolean refuseWrites = readOnly || remote.geometry().readOnly();
-    return new DirectRegion(backend, remote.size(), refuseWrites, gate, retry);
+    return new DirectRegion(backend, remote.size(), refuseWrites, gate, ioTimeout, retry);
   }
 
   @Override
@@ -65,7 +73,7 @@ public final class DirectRegion extends OpenRegion {
     enter();
     try {
       // Not tried again: a backend that failed may have dropped what it had, and nobody has a copy.
-      remote.sync();
+      TimedCall.sync(ioTimeout, remote);
     } catch (IOException e) {
       throw Failures.syncing(remote, e);
     } finally {
@@ -116,9 +124,18 @@ public final class DirectRegion extends OpenRegion {
     if (gate.isShut()) {
       return;
     }
+    Closing.uninterrupted(this::flushAndDrain);
+  }
+
+  private void flushAndDrain() throws IOException {
     Closing closing = new Closing().step(frontends::close).step(this::flush);
     gate.shut();
-    gate.drain();
-    closing.end();
+    closing.step(this::drain).end();
+  }
+
+  private void drain() throws IOException {
+    if (!gate.drain(ioTimeout)) {
+      throw new IOException("calls of %s do not return".formatted(remote));
+    }
   }
 }

@@ -3,6 +3,7 @@ package dev.r3map.store;
 import dev.r3map.backend.NoSpaceException;
 import dev.r3map.backend.PermanentIOException;
 import dev.r3map.backend.ResourceChangedException;
+import dev.r3map.internal.NoSpace;
 import dev.r3map.store.JournalFormat.Header;
 import dev.r3map.store.JournalFormat.Type;
 import java.io.IOException;
@@ -249,7 +250,7 @@ final class Journal implements AutoCloseable {
     try {
       reserved = reserve(file, Math.max(reserved, at));
     } catch (IOException e) {
-      if (!(NoSpace.in(e, "") instanceof NoSpaceException)) {
+      if (!NoSpace.isIn(e)) {
         throw e;
       }
     }

@@ -1,6 +1,7 @@
 package dev.r3map.store;
 
 import dev.r3map.backend.PermanentIOException;
+import dev.r3map.internal.NoSpace;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.Platform;
 import dev.r3map.store.ChunkStore.LocalListener;

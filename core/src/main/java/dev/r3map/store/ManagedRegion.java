@@ -55,9 +55,9 @@ public final class ManagedRegion extends OpenRegion {
     if (options.cache != null && options.local != null) {
       throw new IllegalArgumentException("a mount has one local store: a cache file or a backend");
     }
+    Retry retry = new Retry(options.ioTimeout, () -> false);
     ManagedRegion region =
-        new ManagedRegion(
-            remote, Remote.describe(remote, new Retry(options.ioTimeout, () -> false)), options);
+        new ManagedRegion(remote, Remote.describe(remote, options.ioTimeout, retry), options);
     try {
       region.start();
       return region;
@@ -322,6 +322,10 @@ public final class ManagedRegion extends OpenRegion {
     if (gate.isShut()) {
       return;
     }
+    Closing.uninterrupted(this::pushAndAbandon);
+  }
+
+  private void pushAndAbandon() throws IOException {
     Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
     closing.step(this::pushLast);
     closing.step(this::abandon).end();

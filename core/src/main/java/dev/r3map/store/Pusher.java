@@ -16,9 +16,9 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,15 +30,18 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What happens to a dirty chunk. Its turn is taken, so that an older snapshot cannot overtake a
  * newer one; its dirty bits are taken out of the store; the bytes are copied and written to the
- * remote; the bits go to {@code unsynced}; the turn is given up. If the write fails the bits go
- * back to the store. After the remote's sync, what was unsynced before it is clean; if that fails,
- * it is dirty once more, because the remote may have lost it.
+ * remote; the bits go to {@code unsynced}; the turn is given up. If the write fails, or does not
+ * return in time, the bits go back to the store. After the remote's sync, what was unsynced before
+ * it is clean; if that fails, it is dirty once more, because the remote may have lost it.
  */
 final class Pusher implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Pusher.class.getName());
 
   /** Clean blocks between dirty ones are sent along if they are few: cheaper than a round trip. */
   private static final int JOINED_GAP = 16;
+
+  /** How long close waits for backends that do not heed an interrupt. */
+  private static final Duration CLOSE_PATIENCE = Duration.ofSeconds(2);
 
   private final Backend remote;
   private final ChunkStore store;
@@ -47,9 +50,10 @@ final class Pusher implements AutoCloseable {
   private final Retry retry;
   private final Semaphore workers;
   private final int requiredChunk;
-  private final long timeoutNanos;
-  private final ConcurrentHashMap<Long, CompletableFuture<@Nullable Void>> turns =
-      new ConcurrentHashMap<>();
+  private final Duration timeout;
+
+  /** Whose turn it is to push a chunk. */
+  private final ConcurrentHashMap<Long, Push> turns = new ConcurrentHashMap<>();
 
   /** What the remote has taken since its last sync, by chunk. */
   private final ConcurrentHashMap<Long, List<BlockSet.Bits>> unsynced = new ConcurrentHashMap<>();
@@ -80,7 +84,7 @@ final class Pusher implements AutoCloseable {
     this.buffers = buffers;
     this.workers = new Semaphore(workers);
     this.requiredChunk = requiredChunk;
-    this.timeoutNanos = timeout.toNanos();
+    this.timeout = timeout;
     this.retry = new Retry(timeout, () -> closed);
   }
 
@@ -95,12 +99,12 @@ final class Pusher implements AutoCloseable {
         Thread.sleep(interval);
         try {
           sync();
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
+          // Whatever it was: if this thread ended, nothing would be pushed any more.
           if (!closed) {
             LOG.log(
                 System.Logger.Level.WARNING,
-                "background push failed and will be tried again; nothing is lost: "
-                    + e.getMessage());
+                "background push failed and will be tried again; nothing is lost: " + e);
           }
         }
       }
@@ -116,7 +120,7 @@ final class Pusher implements AutoCloseable {
    * @throws IOException if it is not; what could not be pushed stays dirty
    */
   long[] sync() throws IOException {
-    long deadline = System.nanoTime() + timeoutNanos;
+    long deadline = System.nanoTime() + timeout.toNanos();
     Backoff backoff = new Backoff();
     TreeSet<Long> pushed = new TreeSet<>();
     for (long failures = -1; failures != returned.get(); ) {
@@ -169,29 +173,29 @@ final class Pusher implements AutoCloseable {
   }
 
   private void pushAll(List<Long> dirty) throws IOException {
-    if (dirty.size() == 1) {
-      push(dirty.getFirst());
-      return;
-    }
+    List<Push> running = new ArrayList<>();
     AtomicReference<@Nullable IOException> failure = new AtomicReference<>();
-    List<Future<?>> running = new ArrayList<>();
     try {
       for (long chunk : dirty) {
-        workers.acquire();
-        if (failure.get() != null) {
+        if (!workers.tryAcquire(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
+          failure.compareAndSet(null, noAnswer(chunk));
+        } else if (failure.get() != null) {
           workers.release();
+        } else {
+          Push push = new Push(chunk, failure);
+          running.add(push);
+          push.thread.start();
+        }
+        if (failure.get() != null) {
           break;
         }
-        running.add(launch(chunk, failure));
       }
-      for (Future<?> one : running) {
-        one.get();
+      for (Push push : running) {
+        push.await();
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while pushing; nothing is lost");
-    } catch (ExecutionException e) {
-      throw new IOException(e.getCause());
     }
     IOException failed = failure.get();
     if (failed != null) {
@@ -199,94 +203,192 @@ final class Pusher implements AutoCloseable {
     }
   }
 
-  private Future<?> launch(long chunk, AtomicReference<@Nullable IOException> failure) {
-    FutureTask<@Nullable Void> task =
-        new FutureTask<>(() -> {
-          try {
-            push(chunk);
-          } catch (IOException e) {
-            failure.compareAndSet(null, e);
-          } finally {
-            workers.release();
-          }
-          return null;
-        });
-    Thread.ofVirtual().name("r3map-push-", chunk).start(task);
-    return task;
+  private IOException noAnswer(long chunk) {
+    return writing(chunk, new IOException("no answer within " + timeout));
   }
 
-  private void push(long chunk) throws IOException {
-    CompletableFuture<@Nullable Void> turn = takeTurn(chunk);
-    try {
-      BlockSet.Bits bits =
-          store.dirty().drain(store.chunks().firstBlock(chunk), store.chunks().endBlock(chunk));
+  private IOException writing(long chunk, IOException cause) {
+    Chunks chunks = store.chunks();
+    return Failures.writing(remote, chunks.offset(chunk), chunks.length(chunk), cause);
+  }
+
+  /**
+   * The dirty blocks of one chunk on their way to the remote, on a thread of their own.
+   *
+   * <p>Whoever waits for it gives it up when a call of the remote takes too long; its blocks are
+   * dirty again then. But its turn, its buffer and its worker's permit it keeps until that call
+   * returns, because until then the call may still write what it was given.
+   */
+  private final class Push {
+    private final long chunk;
+    private final Thread thread;
+
+    /** The first failure of all pushes of one sync. */
+    private final AtomicReference<@Nullable IOException> failure;
+
+    /** Nobody need wait any longer. */
+    private final CompletableFuture<@Nullable Void> settled = new CompletableFuture<>();
+
+    /** Its turn is over. */
+    private final CompletableFuture<@Nullable Void> over = new CompletableFuture<>();
+
+    /** For the step it is at. */
+    private volatile long deadline = System.nanoTime() + timeout.toNanos();
+
+    /** Whose turn it waits for: that one's steps count as its own. */
+    private volatile @Nullable Push waitsFor;
+
+    private volatile @Nullable IOException lastFailure;
+    private volatile BlockSet.@Nullable Bits taken;
+    private volatile boolean givenUp;
+
+    Push(long chunk, AtomicReference<@Nullable IOException> failure) {
+      this.chunk = chunk;
+      this.failure = failure;
+      thread = Thread.ofVirtual().name("r3map-push-", chunk).unstarted(this::run);
+    }
+
+    /** Returns when it has ended, or gives it up. */
+    void await() throws InterruptedException {
+      while (!settled.isDone()) {
+        long left = nanosLeft();
+        if (left <= 0) {
+          giveUp();
+          return;
+        }
+        try {
+          settled.get(left, TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+          // Look again: a further step may have begun.
+        } catch (ExecutionException e) {
+          throw new AssertionError(e);
+        }
+      }
+    }
+
+    private long nanosLeft() {
+      long now = System.nanoTime();
+      Push other = waitsFor;
+      long left = deadline - now;
+      return other == null ? left : Math.max(left, other.deadline - now);
+    }
+
+    private void giveUp() {
+      givenUp = true;
+      BlockSet.Bits bits = taken;
+      if (bits != null) {
+        makeDirty(bits);
+      }
+      IOException last = lastFailure;
+      // The last failure says more than that time is up.
+      failure.compareAndSet(null, last != null ? writing(chunk, last) : noAnswer(chunk));
+      settled.complete(null);
+      thread.interrupt();
+    }
+
+    private void run() {
+      try {
+        takeTurn();
+        try {
+          push();
+        } finally {
+          turns.remove(chunk, this);
+          over.complete(null);
+        }
+      } catch (IOException e) {
+        failure.compareAndSet(null, e);
+      } catch (InterruptedException e) {
+        // If it was given up instead, that has been said already.
+        failure.compareAndSet(null, writing(chunk, new IOException("the region was closed")));
+      } catch (Throwable e) {
+        failure.compareAndSet(null, writing(chunk, new IOException(e)));
+      } finally {
+        workers.release();
+        settled.complete(null);
+      }
+    }
+
+    /** Waits until nobody else pushes the chunk. */
+    private void takeTurn() throws InterruptedException, ExecutionException {
+      for (Push other; (other = turns.putIfAbsent(chunk, this)) != null; ) {
+        waitsFor = other;
+        other.over.get();
+      }
+      waitsFor = null;
+    }
+
+    private void push() throws IOException, InterruptedException {
+      Chunks chunks = store.chunks();
+      BlockSet.Bits bits = store.dirty().drain(chunks.firstBlock(chunk), chunks.endBlock(chunk));
       if (bits.isEmpty()) {
         return;
       }
+      taken = bits;
       try {
-        write(chunk, bits);
+        write(bits);
         keepUnsynced(chunk, bits);
       } catch (Throwable e) {
-        store.dirty().setAll(bits);
-        returned.incrementAndGet();
+        makeDirty(bits);
         throw e;
       }
-    } finally {
-      giveUpTurn(chunk, turn);
     }
-  }
 
-  /** Waits until nobody else pushes the chunk. */
-  private CompletableFuture<@Nullable Void> takeTurn(long chunk) {
-    CompletableFuture<@Nullable Void> mine = new CompletableFuture<>();
-    for (CompletableFuture<@Nullable Void> other;
-        (other = turns.putIfAbsent(chunk, mine)) != null; ) {
-      other.join();
-    }
-    return mine;
-  }
-
-  private void giveUpTurn(long chunk, CompletableFuture<@Nullable Void> mine) {
-    turns.remove(chunk, mine);
-    mine.complete(null);
-  }
-
-  private void write(long chunk, BlockSet.Bits bits) throws IOException {
-    Chunks chunks = store.chunks();
-    if (requiredChunk > Chunks.BLOCK) {
-      fetcher.load(chunks.offset(chunk), chunks.length(chunk), System.nanoTime() + timeoutNanos);
-      write(chunks.offset(chunk), chunks.length(chunk));
-      return;
-    }
-    long end = bits.to();
-    for (long at = bits.next(0, true); at < end; ) {
-      long to = bits.next(at, false);
-      long next = bits.next(to, true);
-      while (next < end && next - to <= JOINED_GAP && store.hasBlocks(to, next)) {
-        to = bits.next(next, false);
-        next = bits.next(to, true);
+    private void write(BlockSet.Bits bits) throws IOException, InterruptedException {
+      Chunks chunks = store.chunks();
+      if (requiredChunk > Chunks.BLOCK) {
+        beginStep();
+        fetcher.load(chunks.offset(chunk), chunks.length(chunk), deadline);
+        write(chunks.offset(chunk), chunks.length(chunk));
+        return;
       }
-      write(chunks.byteOf(at), (int) (chunks.byteOf(to) - chunks.byteOf(at)));
-      at = next;
+      long end = bits.to();
+      for (long at = bits.next(0, true); at < end; ) {
+        long to = bits.next(at, false);
+        long next = bits.next(to, true);
+        while (next < end && next - to <= JOINED_GAP && store.hasBlocks(to, next)) {
+          to = bits.next(next, false);
+          next = bits.next(to, true);
+        }
+        write(chunks.byteOf(at), (int) (chunks.byteOf(to) - chunks.byteOf(at)));
+        at = next;
+      }
     }
-  }
 
-  private void write(long offset, int length) throws IOException {
-    try {
+    private void write(long offset, int length) throws IOException, InterruptedException {
+      beginStep();
       ByteBuffer buffer = buffers.take();
       try {
         buffer.limit(length);
         store.read(buffer, offset);
-        retry.run(() -> remote.write(buffer.rewind(), offset));
+        retry.run(() -> tryWrite(buffer.rewind(), offset));
       } catch (IOException e) {
         throw Failures.writing(remote, offset, length, e);
       } finally {
         buffers.give(buffer);
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while pushing; nothing is lost");
     }
+
+    private void tryWrite(ByteBuffer bytes, long offset) throws IOException {
+      try {
+        remote.write(bytes, offset);
+      } catch (IOException e) {
+        lastFailure = e;
+        throw e;
+      }
+    }
+
+    private void beginStep() throws InterruptedException {
+      if (givenUp || closed) {
+        throw new InterruptedException();
+      }
+      lastFailure = null;
+      deadline = System.nanoTime() + timeout.toNanos();
+    }
+  }
+
+  private void makeDirty(BlockSet.Bits bits) {
+    store.dirty().setAll(bits);
+    returned.incrementAndGet();
   }
 
   private void keepUnsynced(long chunk, BlockSet.Bits bits) {
@@ -301,8 +403,16 @@ final class Pusher implements AutoCloseable {
 
   /** Makes durable at the remote what was pushed before the call; nothing was, nothing to do. */
   private void settle() throws IOException {
+    Duration patience = TimedCall.forSync(timeout);
     long begunBefore = settlesBegun.get();
-    settling.lock();
+    try {
+      if (!settling.tryLock(patience.toNanos(), TimeUnit.NANOSECONDS)) {
+        throw new IOException("others' syncs of it do not end");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for another sync");
+    }
     try {
       if (lastSettled > begunBefore) {
         return;
@@ -325,8 +435,8 @@ final class Pusher implements AutoCloseable {
   private void syncRemote(Map<Long, List<BlockSet.Bits>> mine) throws IOException {
     try {
       // Not tried again by itself: a remote that failed may have lost what it had.
-      remote.sync();
-    } catch (Throwable e) {
+      TimedCall.sync(timeout, remote);
+    } catch (IOException | RuntimeException | Error e) {
       mine.values().forEach(all -> all.forEach(store.dirty()::setAll));
       returned.incrementAndGet();
       throw e;
@@ -347,13 +457,19 @@ final class Pusher implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
+    List<Thread> threads = new ArrayList<>();
     Thread thread = background;
-    if (thread == null) {
-      return;
+    if (thread != null) {
+      threads.add(thread);
     }
-    thread.interrupt();
+    // A push that is left was given up, or nobody waits for it any more.
+    turns.values().forEach(push -> threads.add(push.thread));
+    threads.forEach(Thread::interrupt);
+    long deadline = System.nanoTime() + CLOSE_PATIENCE.toNanos();
     try {
-      thread.join(Duration.ofSeconds(2));
+      for (Thread each : threads) {
+        each.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

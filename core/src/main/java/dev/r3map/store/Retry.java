@@ -5,7 +5,10 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 
-/** Tries a remote call again until it succeeds, cannot succeed, or has taken too long. */
+/**
+ * Tries a remote call again until it succeeds, cannot succeed, or has taken too long. What a
+ * backend throws beside {@link IOException} becomes one, and is not tried again.
+ */
 final class Retry {
   private final long timeoutNanos;
   private final BooleanSupplier closed;
@@ -33,6 +36,8 @@ final class Retry {
         return;
       } catch (PermanentIOException e) {
         throw e;
+      } catch (RuntimeException | Error e) {
+        throw new IOException(e);
       } catch (IOException e) {
         if (closed.getAsBoolean()
             || Thread.currentThread().isInterrupted()

@@ -18,6 +18,7 @@ public final class ScriptedBackend implements Backend {
   public final AtomicInteger reads = new AtomicInteger();
   public final AtomicInteger writes = new AtomicInteger();
   public final AtomicInteger syncs = new AtomicInteger();
+  public volatile Script onSize = (offset, length) -> {};
   public volatile Script onRead = (offset, length) -> {};
   public volatile Script afterRead = (offset, length) -> {};
   public volatile Script onWrite = (offset, length) -> {};
@@ -39,7 +40,8 @@ public final class ScriptedBackend implements Backend {
   }
 
   @Override
-  public long size() {
+  public long size() throws IOException {
+    onSize.run(0, 0);
     return bytes.length;
   }
 
