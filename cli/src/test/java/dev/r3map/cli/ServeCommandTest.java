@@ -1,9 +1,12 @@
 package dev.r3map.cli;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.r3map.Backends;
 import dev.r3map.backend.Backend;
+import dev.r3map.backend.ReadOnlyException;
 import dev.r3map.spi.BackendOptions;
 import java.io.IOException;
 import java.net.URI;
@@ -18,6 +21,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ServeCommandTest {
+  private static final byte[] CONTENT = "what is served".getBytes(ISO_8859_1);
+
   @TempDir private Path folder;
 
   private Path file;
@@ -25,14 +30,53 @@ class ServeCommandTest {
 
   @BeforeEach
   void makeAFile() throws IOException {
-    byte[] content = new byte[64 << 20];
-    new Random(7).nextBytes(content);
-    file = Files.write(folder.resolve("file"), content);
+    file = Files.write(folder.resolve("file"), CONTENT);
     uri = "grpc+unix://" + folder.resolve("socket");
   }
 
   @Test
+  void aReadOnlyServerRefusesWritesAndSaysThatItDoes() throws Exception {
+    try (Cli server =
+        Cli.start("serve", file.toString(), "--listen", uri, "--read-only", "--json")) {
+      assertThat(server.awaitEvent("ready")).containsEntry("readOnly", true);
+      try (Backend backend = Backends.open(URI.create(uri), BackendOptions.DEFAULT)) {
+        assertThat(backend.geometry().readOnly()).isTrue();
+        assertThatThrownBy(() -> backend.write(ByteBuffer.allocate(1), 0))
+            .isInstanceOf(ReadOnlyException.class);
+        ByteBuffer bytes = ByteBuffer.allocate(CONTENT.length);
+        backend.read(bytes, 0);
+        assertThat(bytes.array()).isEqualTo(CONTENT);
+      }
+      server.signal("TERM");
+      assertThat(server.end().code()).isZero();
+      assertThat(file).hasBinaryContent(CONTENT);
+    }
+  }
+
+  @Test
+  void plaintextBeyondThisHostIsRefusedUnlessItIsMeant() throws Exception {
+    String everywhere = "grpc://0.0.0.0:0";
+
+    Cli.Result refused = Cli.run("serve", file.toString(), "--listen", everywhere);
+
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err()).contains("in plaintext").contains("--insecure");
+    try (Cli server =
+        Cli.start("serve", file.toString(), "--listen", everywhere, "--insecure", "--json")) {
+      String listen = (String) server.awaitEvent("ready").get("listen");
+      try (Backend backend = Backends.open(URI.create(listen), BackendOptions.DEFAULT)) {
+        assertThat(backend.size()).isEqualTo(CONTENT.length);
+      }
+      server.signal("TERM");
+      assertThat(server.end().code()).isZero();
+    }
+  }
+
+  @Test
   void itSaysNothingOfClientsThatStopWaitingInTheMiddleOfAReply() throws Exception {
+    byte[] large = new byte[64 << 20];
+    new Random(7).nextBytes(large);
+    Files.write(file, large);
     try (Cli server = Cli.start("serve", file.toString(), "--listen", uri, "-v")) {
       server.awaitError("serving");
       try (Backend backend = Backends.open(URI.create(uri), BackendOptions.DEFAULT)) {
