@@ -63,8 +63,10 @@ class MountOptionsTest {
   }
 
   @AfterEach
-  void stop() throws IOException {
+  void stop() throws Exception {
     faults.heal();
+    // If the test failed, its command was killed and may have left this.
+    Cli.runProgram(List.of("umount", "-q", "-l", here.toString()));
     server.close();
     calls.close();
   }
