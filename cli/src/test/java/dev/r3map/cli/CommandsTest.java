@@ -2,14 +2,24 @@ package dev.r3map.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.r3map.backend.Backend;
+import dev.r3map.backend.Geometry;
+import dev.r3map.backend.MemoryBackend;
+import dev.r3map.grpc.GrpcServer;
+import dev.r3map.testkit.ForwardingBackend;
+import dev.r3map.testkit.Payload;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CommandsTest {
+  private static final Duration RTT = Duration.ofMillis(20);
+
   @TempDir private Path folder;
 
   @Test
@@ -72,6 +82,53 @@ class CommandsTest {
         .containsEntry("usage.scanned", 3L)
         .containsKeys("identity", "latencySeconds", "openSeconds");
     assertThat(text.out()).contains("1 MiB (1048576 bytes)", "1 MiB holes", "read and write");
+  }
+
+  @Test
+  void infoTellsWhatAServerSaysOfItsResource() throws Exception {
+    MemoryBackend memory = MemoryBackend.of(1 << 20);
+    memory.write(Payload.of(1).bytes(0, 64 << 10), 0);
+    try (memory;
+        GrpcServer server =
+            GrpcServer.serve(new Particular(memory)).readOnly(true).roundTrip(RTT).start()) {
+      Cli.Result result = Cli.run("info", server.uri().toString(), "--json");
+
+      Map<String, Object> info = Json.parse(result.out());
+      assertThat(info)
+          .containsEntry("resource", server.uri().toString())
+          .containsEntry("size", 1L << 20)
+          .containsEntry("readOnly", true)
+          .containsEntry("requiredChunk", 512L)
+          .containsEntry("preferredChunk", 128L << 10)
+          .containsEntry("identity", "the second edition")
+          .containsEntry("usage.scanned", 1L << 20)
+          .containsEntry("usage.data", 64L << 10)
+          .containsEntry("usage.holes", (1L << 20) - (64 << 10));
+      assertThat((long) info.get("maxTransfer")).isGreaterThanOrEqualTo(1 << 20);
+      assertThat((double) info.get("openSeconds")).isGreaterThan(seconds(RTT));
+      assertThat((double) info.get("latencySeconds")).isGreaterThan(seconds(RTT));
+    }
+  }
+
+  private static double seconds(Duration time) {
+    return time.toNanos() / 1e9;
+  }
+
+  /** Of all that a resource may say of itself, nothing is what it mostly is. */
+  private static final class Particular extends ForwardingBackend {
+    Particular(Backend backend) {
+      super(backend);
+    }
+
+    @Override
+    public Geometry geometry() {
+      return new Geometry(512, 128 << 10, Integer.MAX_VALUE, false);
+    }
+
+    @Override
+    public Optional<String> identity() {
+      return Optional.of("the second edition");
+    }
   }
 
   @Test

@@ -22,11 +22,10 @@ public final class LogSetup {
         handlers = %s
         .level = %s
         dev.r3map.level = %s
-        # They log every header, and the token is one.
-        io.grpc.netty.NettyClientHandler.level = INFO
-        io.grpc.netty.NettyServerHandler.level = INFO
+        io.grpc.netty.NettyClientHandler.level = %s
+        io.grpc.netty.NettyServerHandler.level = %<s
         """
-            .formatted(LogToConsole.class.getName(), levelOfOthers(), level());
+            .formatted(LogToConsole.class.getName(), levelOfOthers(), level(), levelOfStreams());
     LogManager.getLogManager()
         .readConfiguration(new ByteArrayInputStream(properties.getBytes(ISO_8859_1)));
   }
@@ -47,6 +46,15 @@ public final class LogSetup {
       case 1 -> Level.INFO;
       default -> Level.FINE;
     };
+  }
+
+  /**
+   * They warn of every reply that its caller does not wait for any more, which is how a pull ends
+   * when its mount does. And they are never to say more, for then they log every header, and the
+   * token is one.
+   */
+  private static Level levelOfStreams() {
+    return console.verbosity() < 2 ? Level.SEVERE : Level.INFO;
   }
 
   /** Libraries are talkative. */

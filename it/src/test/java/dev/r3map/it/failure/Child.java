@@ -175,6 +175,11 @@ final class Child implements AutoCloseable {
     }
   }
 
+  /** Asks it with SIGTERM to end. */
+  void terminate() {
+    process.destroy();
+  }
+
   /** Waits for it to end by itself. */
   int exitCode() throws InterruptedException {
     if (!process.waitFor(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {

@@ -6,6 +6,7 @@ import dev.r3map.Durability;
 import dev.r3map.ManagedMount;
 import dev.r3map.Region;
 import dev.r3map.backend.FileBackend;
+import dev.r3map.cli.Main;
 import dev.r3map.grpc.GrpcServer;
 import dev.r3map.spi.FrontendRegion;
 import dev.r3map.spi.LocalView;
@@ -40,9 +41,6 @@ class KillIT {
   private static final int BLOCK = 4096;
   private static final int WRITERS = 3;
 
-  /** For each durability; together 50. */
-  private static final int KILLS = 25;
-
   /** After so many kills everything is pulled, and a new resource is more to the point. */
   private static final int KILLS_OF_A_CACHE = 9;
 
@@ -73,32 +71,88 @@ class KillIT {
     Host.unmountBelow(folder.toRealPath());
   }
 
+  /** Who mounts. */
+  enum Mount {
+    LIBRARY_LOCAL(Durability.LOCAL, 20),
+    LIBRARY_REMOTE(Durability.REMOTE, 20),
+    COMMAND(Durability.REMOTE, 10);
+
+    private final Durability durability;
+
+    /** How often it is killed while it is being written; together 50. */
+    private final int kills;
+
+    Mount(Durability durability, int kills) {
+      this.durability = durability;
+      this.kills = kills;
+    }
+
+    Child start(Children children, String uri, Path path, Path cache) throws IOException {
+      if (this == COMMAND) {
+        return children.start(
+            Main.class,
+            "mount",
+            uri,
+            path.toString(),
+            "--json",
+            "--cache=" + cache,
+            "--chunk-size=" + CHUNK,
+            "--pull-workers=1",
+            "--push-interval=100ms");
+      }
+      return children.start(
+          MountMain.class,
+          uri,
+          path.toString(),
+          "cache=" + cache,
+          "durability=" + durability,
+          "chunkSize=" + CHUNK,
+          "pullWorkers=1",
+          "pushInterval=100");
+    }
+
+    void awaitReady(Child mount) throws InterruptedException {
+      assertThat(mount.answer()).startsWith(this == COMMAND ? "{\"event\":\"mounted\"" : "ready");
+    }
+
+    /** Has everything pushed and the path unmounted. */
+    void end(Child mount) throws InterruptedException {
+      if (this == COMMAND) {
+        mount.terminate();
+      } else {
+        mount.ok("sync");
+        mount.ok("close");
+      }
+      assertThat(mount.exitCode()).isZero();
+    }
+  }
+
   @ParameterizedTest
   @EnumSource
-  void everyByteWhoseFsyncReturnedSurvivesKillsOfTheMount(Durability durability) throws Exception {
+  void everyByteWhoseFsyncReturnedSurvivesKillsOfTheMount(Mount who) throws Exception {
     int kills = 0;
-    for (int number = 0; kills < KILLS; number++) {
-      int ofThis = Math.min(KILLS_OF_A_CACHE, KILLS - kills);
-      livesOfOneCache(Files.createDirectory(folder.resolve("cache-" + number)), durability, ofThis);
+    for (int number = 0; kills < who.kills; number++) {
+      int ofThis = Math.min(KILLS_OF_A_CACHE, who.kills - kills);
+      livesOfOneCache(Files.createDirectory(folder.resolve("cache-" + number)), who, ofThis);
       kills += ofThis;
     }
   }
 
-  private void livesOfOneCache(Path home, Durability durability, int kills) throws Exception {
+  private void livesOfOneCache(Path home, Mount who, int kills) throws Exception {
     Ledger ledger = new Ledger(SIZE, random.nextLong());
     Path served = ledger.makeFile(home.resolve("served"));
     Path cache = home.resolve("cache");
     Path path = home.resolve("mounted");
     try (FileBackend backend = FileBackend.open(served);
         GrpcServer server = GrpcServer.serve(backend).roundTrip(ROUND_TRIP).start()) {
-      for (int kill = 0; kill < kills; kill++) {
-        String uri = server.uri().toString();
+      String uri = server.uri().toString();
+      for (int kill = 0; kill < kills; ) {
         if (random.nextInt(5) == 0) {
-          killWhileItStarts(uri, path, cache, durability);
-        } else {
-          killWhileItIsWritten(uri, path, cache, durability, ledger);
+          killWhileItStarts(who, uri, path, cache);
+        } else if (killWhileItIsWritten(who, uri, path, cache, ledger)) {
+          kill++;
         }
-        if (durability == Durability.REMOTE) {
+        if (who.durability == Durability.REMOTE) {
           ledger.checkServed(served);
         }
         // Otherwise the next life is the first to read the torn journal.
@@ -106,40 +160,30 @@ class KillIT {
           checkLocal(served, cache, ledger);
         }
       }
-      lastLife(server.uri().toString(), path, cache, durability, ledger);
+      lastLife(who, uri, path, cache, ledger);
       assertThat(view(served)).as("served file").isEqualTo(view(home.resolve("seen")));
     }
     assertThat(Host.mountsBelow(home.toRealPath())).isEmpty();
   }
 
-  private Child mount(String uri, Path path, Path cache, Durability durability) throws IOException {
-    return children.start(
-        MountMain.class,
-        uri,
-        path.toString(),
-        "cache=" + cache,
-        "durability=" + durability,
-        "chunkSize=" + CHUNK,
-        "pullWorkers=1",
-        "pushInterval=100");
-  }
-
-  private void killWhileItStarts(String uri, Path path, Path cache, Durability durability)
-      throws Exception {
-    try (Child mount = mount(uri, path, cache, durability)) {
+  private void killWhileItStarts(Mount who, String uri, Path path, Path cache) throws Exception {
+    try (Child mount = who.start(children, uri, path, cache)) {
       mount.goOn(Duration.ofNanos(random.nextLong(LONGEST_START.toNanos())));
       mount.kill();
     }
   }
 
-  private void killWhileItIsWritten(
-      String uri, Path path, Path cache, Durability durability, Ledger ledger) throws Exception {
-    try (Child mount = mount(uri, path, cache, durability)) {
-      assertThat(mount.answer()).isEqualTo("ready");
+  /** Whether any write had returned by then. */
+  private boolean killWhileItIsWritten(Mount who, String uri, Path path, Path cache, Ledger ledger)
+      throws Exception {
+    try (Child mount = who.start(children, uri, path, cache)) {
+      who.awaitReady(mount);
       try (WriteLoad load = WriteLoad.start(path, ledger, WRITERS, random)) {
         mount.goOn(Duration.ofNanos(random.nextLong(LONGEST_LIFE.toNanos())));
+        boolean written = load.writes() > 0;
         mount.kill();
         load.awaitFailure();
+        return written;
       }
     }
   }
@@ -174,15 +218,13 @@ class KillIT {
   }
 
   /** Everything is seen through the path, reaches the remote, and the mount ends in order. */
-  private void lastLife(String uri, Path path, Path cache, Durability durability, Ledger ledger)
+  private void lastLife(Mount who, String uri, Path path, Path cache, Ledger ledger)
       throws Exception {
-    try (Child mount = mount(uri, path, cache, durability)) {
-      assertThat(mount.answer()).isEqualTo("ready");
+    try (Child mount = who.start(children, uri, path, cache)) {
+      who.awaitReady(mount);
       ledger.checkFile(path);
-      mount.ok("sync");
       Files.copy(path, path.resolveSibling("seen"));
-      mount.ok("close");
-      assertThat(mount.exitCode()).isZero();
+      who.end(mount);
     }
   }
 
@@ -193,9 +235,9 @@ class KillIT {
     Path path = folder.resolve("mounted");
     Child server = serve(served, 0);
     int port = port(server);
-    Child mount =
-        mount("grpc://127.0.0.1:" + port, path, folder.resolve("cache"), Durability.REMOTE);
-    assertThat(mount.answer()).isEqualTo("ready");
+    Mount who = Mount.LIBRARY_REMOTE;
+    Child mount = who.start(children, "grpc://127.0.0.1:" + port, path, folder.resolve("cache"));
+    who.awaitReady(mount);
     try (WriteLoad load = WriteLoad.start(path, ledger, WRITERS, random)) {
       for (int kill = 0; kill < SERVER_KILLS; kill++) {
         load.awaitSyncs(load.syncs() + random.nextInt(4));
@@ -212,8 +254,7 @@ class KillIT {
     ledger.checkFile(path);
     mount.ok("sync");
     assertThat(view(served)).as("served file").isEqualTo(view(path));
-    mount.ok("close");
-    assertThat(mount.exitCode()).isZero();
+    who.end(mount);
   }
 
   private Child serve(Path served, int port) throws IOException {

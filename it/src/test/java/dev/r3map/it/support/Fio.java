@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 
 /**
  * What fio does to a file: it writes blocks that carry a checksum, their offset and their number,
- * and verifies them.
+ * and verifies them. A block of one byte has no room for that, and is always the same.
  *
  * @param engine how it reads and writes
  * @param random in random order, otherwise one after the other
@@ -85,13 +85,16 @@ public record Fio(
             "--offset=" + offset,
             "--size=" + size,
             "--io_size=" + amount,
-            "--verify=crc32c",
             "--verify_fatal=1",
             "--verify_state_save=0",
             "--end_fsync=1",
             "--allow_file_create=0",
             "--fallocate=none",
             "--output-format=json"));
+    command.addAll(
+        blockSize == 1
+            ? List.of("--verify=pattern", "--verify_pattern=0x5a")
+            : List.of("--verify=crc32c"));
     Tool.Outcome outcome = Tool.run(DEADLINE, command).succeeded();
     Matcher read = READ.matcher(outcome.text());
     if (!read.find() || Long.parseLong(read.group(1)) < amount) {

@@ -12,7 +12,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
- * Files: open(2), close(2), pread(2), pwrite(2), ftruncate(2), fallocate(2), lseek(2),
+ * Files: open(2), close(2), flock(2), pread(2), pwrite(2), ftruncate(2), fallocate(2), lseek(2),
  * fdatasync(2), sync_file_range(2); constants of {@code asm-generic/fcntl.h} and {@code
  * linux/falloc.h}.
  */
@@ -30,6 +30,9 @@ public final class FileCalls {
   public static final int FALLOC_FL_KEEP_SIZE = 0x1;
   private static final int FALLOC_FL_PUNCH_HOLE = 0x2;
 
+  private static final int LOCK_EX = 2;
+  private static final int LOCK_NB = 4;
+
   public static final int SEEK_DATA = 3;
   public static final int SEEK_HOLE = 4;
 
@@ -43,6 +46,8 @@ public final class FileCalls {
           Linker.Option.firstVariadicArg(2));
   private static final MethodHandle CLOSE =
       Native.link("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+  private static final MethodHandle FLOCK =
+      Native.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
   private static final MethodHandle PREAD =
       Native.link(
           "pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
@@ -81,6 +86,21 @@ public final class FileCalls {
     if (result != -Errno.EINTR) {
       Native.orThrow(result, "close");
     }
+  }
+
+  /**
+   * Locks an open file or directory, against other locks alone, until it is closed.
+   *
+   * @return false if somebody else has the lock, be it in this process or another
+   */
+  public static boolean tryLock(int fd) throws IOException {
+    long result =
+        Native.retry((errno, arena) -> (int) FLOCK.invokeExact(errno, fd, LOCK_EX | LOCK_NB));
+    if (result == -Errno.EAGAIN) {
+      return false;
+    }
+    Native.orThrow(result, "lock");
+    return true;
   }
 
   /**

@@ -98,13 +98,17 @@ public final class FuseDevice implements Device, Frontend {
       region.attach(this);
       attached = true;
       steps.done("attached");
-      MountPoint point = MountPoint.prepare(requested);
-      mountPoint = point;
-      steps.done("mount point");
       RequestPool requests = new RequestPool();
       pool = requests;
-      FuseMount mounted = FuseMount.at(point, readOnly);
-      mount = mounted;
+      MountPoint point;
+      FuseMount mounted;
+      try (MountTurn _ = MountTurn.at(requested)) {
+        point = MountPoint.prepare(requested);
+        mountPoint = point;
+        steps.done("mount point");
+        mounted = FuseMount.at(point, readOnly);
+        mount = mounted;
+      }
       steps.done("mounted");
       FuseConnection connection = mounted.connection();
       boolean wantPassthrough = options.passthrough() && readOnly && mounted.byRoot();
@@ -300,7 +304,7 @@ public final class FuseDevice implements Device, Frontend {
 
   /** Fetches what programs stored into mappings and the kernel did not write yet. */
   private void writeBack() throws IOException {
-    if (mount == null || mountPoint == null || !mount.isMounted()) {
+    if (mount == null || mountPoint == null || !mount.isOnTop()) {
       return;
     }
     Path path = mountPoint.path();

@@ -88,15 +88,30 @@ final class FuseMount {
         StandardOpenOption.WRITE);
   }
 
-  /** Whether it is still there: an administrator may have unmounted it. */
-  boolean isMounted() throws IOException {
+  /** Whether the path still leads to it: others may have unmounted it, or mounted over it. */
+  boolean isOnTop() throws IOException {
+    return isMounted() && StatCalls.cachedStatus(path).deviceMinor() == minor;
+  }
+
+  private boolean isMounted() throws IOException {
     return MountInfo.isMounted(path, minor);
   }
 
-  /** Takes the mount out of the tree; if root, also ends the connection at once. */
+  /**
+   * Takes the mount out of the tree; if root, also ends the connection at once.
+   *
+   * @throws IOException also if somebody has mounted over it: unmounting would hit theirs, so that
+   *     only the connection is ended
+   */
   void detach() throws IOException {
     if (!isMounted()) {
       return;
+    }
+    if (!isOnTop()) {
+      abort();
+      throw new IOException(
+          "something else is mounted over %s, and below it a dead mount is left: umount %s, twice"
+              .formatted(path, path));
     }
     if (byRoot) {
       MountCalls.unmount(path, MountCalls.MNT_FORCE | MountCalls.MNT_DETACH);

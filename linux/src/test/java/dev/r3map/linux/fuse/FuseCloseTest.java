@@ -14,8 +14,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.InstanceOfAssertFactories;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -223,6 +232,64 @@ class FuseCloseTest {
         Files.writeString(path(), "something else");
       }
       assertThat(path()).hasContent("something else");
+    }
+  }
+
+  @RepeatedTest(20)
+  void ofTwoWhoMountAtOnePlaceAtOnceOneWinsAndItsMountStaysUsable(RepetitionInfo run)
+      throws Exception {
+    boolean there = run.getCurrentRepetition() % 2 == 0;
+    if (there) {
+      Files.createFile(path());
+    }
+    CyclicBarrier start = new CyclicBarrier(2);
+    try (TestRegion region = TestRegion.local(MIB);
+        ExecutorService threads = Executors.newFixedThreadPool(2)) {
+      Callable<Device> attach =
+          () -> {
+            start.await();
+            return Fuse.attach(region, path());
+          };
+      List<Device> winners = new ArrayList<>();
+      List<Throwable> losers = new ArrayList<>();
+      for (Future<Device> one : threads.invokeAll(List.of(attach, attach))) {
+        try {
+          winners.add(one.get());
+        } catch (ExecutionException e) {
+          losers.add(e.getCause());
+        }
+      }
+      assertThat(losers)
+          .singleElement()
+          .asInstanceOf(InstanceOfAssertFactories.type(IOException.class))
+          .satisfies(e -> assertThat(e).hasMessageContaining("something is mounted at"));
+      assertThat(Files.readAllBytes(path())).isEqualTo(new byte[MIB]);
+      assertThat(Leaks.mounts(dir)).hasSize(1);
+      winners.getFirst().close();
+      assertThat(Leaks.mounts(dir)).isEmpty();
+      assertThat(Files.exists(path())).isEqualTo(there);
+    }
+  }
+
+  @Test
+  void whatSomebodyMountedOverItStaysMounted() throws Exception {
+    Path foreign = Files.writeString(dir.resolve("foreign"), "foreign");
+    try (TestRegion region = TestRegion.local(MIB)) {
+      Device device = Fuse.attach(region, path());
+      Program program = Program.start();
+      try {
+        program.ok("open r " + path());
+        assertThat(Leaks.run("mount", "--bind", foreign.toString(), path().toString())).isZero();
+        assertThatThrownBy(device::close)
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("something else is mounted over " + path());
+        assertThat(path()).hasContent("foreign");
+        assertThat(program.tell("read 0 100")).contains("error");
+      } finally {
+        program.close();
+        Leaks.run("umount", path().toString());
+        Leaks.run("umount", path().toString());
+      }
     }
   }
 

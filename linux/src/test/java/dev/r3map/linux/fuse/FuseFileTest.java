@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.r3map.Device;
 import dev.r3map.backend.NoSpaceException;
 import dev.r3map.linux.Fuse;
+import dev.r3map.linux.ffi.Errno;
+import dev.r3map.linux.ffi.FileCalls;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -16,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserDefinedFileAttributeView;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -297,6 +300,56 @@ class FuseFileTest {
       program.ok("put 0 4096 1");
       program.ok("msync");
       assertThat(flushes).hasValue(3);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sync", "dsync"})
+  void aWriteToAFileThatIsOpenForSyncFlushesAndFailsWhenThatFails(String mode) throws Exception {
+    AtomicInteger flushes = new AtomicInteger();
+    try (TestRegion region = TestRegion.local(MIB);
+        Device device = Fuse.attach(region, path());
+        Program program = Program.start()) {
+      region.onFlush = nothing -> flushes.incrementAndGet();
+      program.ok("open " + mode + " " + device.path());
+      program.ok("write 0 100 1");
+      assertThat(flushes).hasValue(1);
+      region.onFlush =
+          nothing -> {
+            throw new IOException("the remote is away");
+          };
+      assertThat(program.tell("write 0 100 2")).contains("Input/output error");
+      region.onFlush = nothing -> flushes.incrementAndGet();
+      program.ok("write 0 100 3");
+      assertThat(flushes).hasValue(2);
+    }
+  }
+
+  @Test
+  void whatItCannotDoIsRefusedAndTheFileGoesOnToWork() throws Exception {
+    try (TestRegion region = TestRegion.remote(10_000);
+        Device device = Fuse.attach(region, path());
+        Program program = Program.start()) {
+      program.ok("open rw " + device.path());
+      UserDefinedFileAttributeView extended =
+          Files.getFileAttributeView(path(), UserDefinedFileAttributeView.class);
+      assertThatThrownBy(() -> extended.write("name", ByteBuffer.allocate(1)))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("Operation not supported");
+      assertThatThrownBy(extended::list).isInstanceOf(IOException.class);
+      assertThat(Leaks.run("sh", "-c", "! lsattr '" + path() + "' 2>/dev/null")).isZero();
+      int fd = FileCalls.open(path(), FileCalls.O_RDONLY, 0);
+      try {
+        // The kernel then takes the file for data without holes.
+        assertThat(FileCalls.seek(fd, 5, FileCalls.SEEK_DATA)).isEqualTo(5);
+        assertThat(FileCalls.seek(fd, 5, FileCalls.SEEK_HOLE)).isEqualTo(10_000);
+        assertThat(FileCalls.seek(fd, 10_000, FileCalls.SEEK_HOLE)).isEqualTo(-Errno.ENXIO);
+      } finally {
+        FileCalls.close(fd);
+      }
+      assertThat(program.ok("read 0 10000")).isEqualTo(crc(TestRegion.pattern(0, 10_000)));
+      program.ok("write 0 10000 1");
+      program.ok("sync");
     }
   }
 

@@ -120,6 +120,35 @@ class FuseWaitingTest {
   }
 
   @Test
+  void whatIsLocalIsServedWhileWritesWaitForTheRestOfTheirBlocks() throws Exception {
+    int writers = 32;
+    CountDownLatch asked = new CountDownLatch(writers);
+    CountDownLatch away = new CountDownLatch(1);
+    // Past the cache, for otherwise the kernel itself lets only one write into a file at a time.
+    try (TestRegion region = TestRegion.remote((writers + 1) * (long) TestRegion.CHUNK);
+        Device device = Fuse.attach(region, path(), FuseOptions.DEFAULT.withDirectIo(true));
+        Program stuck = Program.start();
+        Program lucky = Program.start()) {
+      long last = writers * (long) TestRegion.CHUNK;
+      region.load(last, 1);
+      region.onFetch =
+          chunk -> {
+            asked.countDown();
+            awaitQuietly(away);
+          };
+      stuck.ok("open rw " + device.path());
+      stuck.begin("writetogether " + writers + " " + TestRegion.CHUNK + " 100");
+      awaitQuietly(asked);
+      assertThat(asked.getCount()).isZero();
+      lucky.ok("open rw " + device.path());
+      assertThat(lucky.ok("read " + last + " 100")).isEqualTo(crc(TestRegion.pattern(last, 100)));
+      lucky.ok("write " + last + " 100 1");
+      away.countDown();
+      assertThat(stuck.answer()).isEqualTo("ok " + writers);
+    }
+  }
+
+  @Test
   void whatIsLocalIsServedWhileTheRemoteIsAway() throws Exception {
     try (TestRegion region = TestRegion.remote(2 * MIB);
         Device device = Fuse.attach(region, path());

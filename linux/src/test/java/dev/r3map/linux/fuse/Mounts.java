@@ -2,28 +2,22 @@ package dev.r3map.linux.fuse;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
-import org.junit.jupiter.api.extension.ConditionEvaluationResult;
-import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * For tests that mount: skips them where that cannot be, and proves after each that it left no
- * mount, descriptor or thread. A mount that is left is ended by force, so that nothing hangs.
+ * For tests that mount: fails them where that cannot be, saying why, and proves after each that it
+ * left no mount, descriptor or thread. A mount that is left is ended by force, so that nothing
+ * hangs.
  */
-final class Mounts implements BeforeEachCallback, AfterEachCallback, ExecutionCondition {
+final class Mounts implements BeforeEachCallback, AfterEachCallback {
   private long descriptors;
 
   @Override
-  public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-    return FuseSupport.unavailable()
-        .map(ConditionEvaluationResult::disabled)
-        .orElseGet(() -> ConditionEvaluationResult.enabled("FUSE works here"));
-  }
-
-  @Override
   public void beforeEach(ExtensionContext context) throws Exception {
+    require(FuseSupport.unavailable());
     descriptors = Leaks.fuseDescriptors();
   }
 
@@ -40,6 +34,12 @@ final class Mounts implements BeforeEachCallback, AfterEachCallback, ExecutionCo
     if (Leaks.fuseDescriptors() != descriptors) {
       throw new AssertionError("descriptors are left");
     }
+  }
+
+  static void require(Optional<String> unavailable) {
+    unavailable.ifPresent(reason -> {
+      throw new AssertionError("this test mounts, and is never skipped. " + reason);
+    });
   }
 
   /** Where the test mounts: its field {@code dir}. */

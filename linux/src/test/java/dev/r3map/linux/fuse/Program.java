@@ -159,7 +159,16 @@ final class Program implements AutoCloseable {
         case "msync" -> map.force();
         case "unmap" -> arena.close();
         case "together" -> {
-          return together((int) a, b, (int) c);
+          return together((int) a, b, at -> read(at, (int) c).equals(crc(pattern(at, (int) c))));
+        }
+        case "writetogether" -> {
+          return together(
+              (int) a,
+              b,
+              at -> {
+                write(at, (int) c, (byte) 1);
+                return true;
+              });
         }
         default -> throw new IllegalArgumentException(words[0]);
       }
@@ -169,6 +178,8 @@ final class Program implements AutoCloseable {
     private static Set<StandardOpenOption> options(String mode) {
       return switch (mode) {
         case "r" -> Set.of(StandardOpenOption.READ);
+        case "sync" -> Set.of(StandardOpenOption.WRITE, StandardOpenOption.SYNC);
+        case "dsync" -> Set.of(StandardOpenOption.WRITE, StandardOpenOption.DSYNC);
         case "rw" -> Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE);
         case "a" -> Set.of(StandardOpenOption.APPEND);
         case "trunc" -> Set.of(StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
@@ -198,8 +209,8 @@ final class Program implements AutoCloseable {
       }
     }
 
-    /** Reads by many threads at once, and how many got what the pattern has. */
-    private String together(int threads, long stride, int length) throws Exception {
+    /** By many threads at once, and how many of them did well. */
+    private static String together(int threads, long stride, Action action) throws Exception {
       List<Thread> all = new ArrayList<>();
       java.util.concurrent.atomic.AtomicInteger good =
           new java.util.concurrent.atomic.AtomicInteger();
@@ -209,11 +220,11 @@ final class Program implements AutoCloseable {
             Thread.ofPlatform()
                 .start(() -> {
                   try {
-                    if (read(offset, length).equals(crc(pattern(offset, length)))) {
+                    if (action.didWellAt(offset)) {
                       good.incrementAndGet();
                     }
                   } catch (IOException e) {
-                    // Not good.
+                    // Not well.
                   }
                 }));
       }
@@ -221,6 +232,10 @@ final class Program implements AutoCloseable {
         thread.join();
       }
       return Integer.toString(good.get());
+    }
+
+    private interface Action {
+      boolean didWellAt(long offset) throws IOException;
     }
 
     /** The same as {@code TestRegion.pattern}, which needs classes that are not here. */

@@ -1,0 +1,115 @@
+package dev.r3map.cli;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.r3map.Backends;
+import dev.r3map.backend.Backend;
+import dev.r3map.backend.ReadOnlyException;
+import dev.r3map.spi.BackendOptions;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ServeCommandTest {
+  private static final byte[] CONTENT = "what is served".getBytes(ISO_8859_1);
+
+  @TempDir private Path folder;
+
+  private Path file;
+  private String uri;
+
+  @BeforeEach
+  void makeAFile() throws IOException {
+    file = Files.write(folder.resolve("file"), CONTENT);
+    uri = "grpc+unix://" + folder.resolve("socket");
+  }
+
+  @Test
+  void aReadOnlyServerRefusesWritesAndSaysThatItDoes() throws Exception {
+    try (Cli server =
+        Cli.start("serve", file.toString(), "--listen", uri, "--read-only", "--json")) {
+      assertThat(server.awaitEvent("ready")).containsEntry("readOnly", true);
+      try (Backend backend = Backends.open(URI.create(uri), BackendOptions.DEFAULT)) {
+        assertThat(backend.geometry().readOnly()).isTrue();
+        assertThatThrownBy(() -> backend.write(ByteBuffer.allocate(1), 0))
+            .isInstanceOf(ReadOnlyException.class);
+        ByteBuffer bytes = ByteBuffer.allocate(CONTENT.length);
+        backend.read(bytes, 0);
+        assertThat(bytes.array()).isEqualTo(CONTENT);
+      }
+      server.signal("TERM");
+      assertThat(server.end().code()).isZero();
+      assertThat(file).hasBinaryContent(CONTENT);
+    }
+  }
+
+  @Test
+  void plaintextBeyondThisHostIsRefusedUnlessItIsMeant() throws Exception {
+    String everywhere = "grpc://0.0.0.0:0";
+
+    Cli.Result refused = Cli.run("serve", file.toString(), "--listen", everywhere);
+
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err()).contains("in plaintext").contains("--insecure");
+    try (Cli server =
+        Cli.start("serve", file.toString(), "--listen", everywhere, "--insecure", "--json")) {
+      String listen = (String) server.awaitEvent("ready").get("listen");
+      try (Backend backend = Backends.open(URI.create(listen), BackendOptions.DEFAULT)) {
+        assertThat(backend.size()).isEqualTo(CONTENT.length);
+      }
+      server.signal("TERM");
+      assertThat(server.end().code()).isZero();
+    }
+  }
+
+  @Test
+  void itSaysNothingOfClientsThatStopWaitingInTheMiddleOfAReply() throws Exception {
+    byte[] large = new byte[64 << 20];
+    new Random(7).nextBytes(large);
+    Files.write(file, large);
+    try (Cli server = Cli.start("serve", file.toString(), "--listen", uri, "-v")) {
+      server.awaitError("serving");
+      try (Backend backend = Backends.open(URI.create(uri), BackendOptions.DEFAULT)) {
+        for (int round = 0; round < 5; round++) {
+          List<Thread> readers =
+              IntStream.range(0, 4)
+                  .mapToObj(_ -> Thread.startVirtualThread(() -> read(backend)))
+                  .toList();
+          backend.read(ByteBuffer.allocate(4096), 0);
+          for (Thread reader : readers) {
+            reader.interrupt();
+            reader.join();
+          }
+        }
+      }
+      server.signal("TERM");
+
+      Cli.Result result = server.end();
+
+      assertThat(result.code()).isZero();
+      assertThat(result.err().lines())
+          .satisfiesExactly(
+              line -> assertThat(line).startsWith("r3map: serving "),
+              line -> assertThat(line).isEqualTo("r3map: stopping"),
+              line -> assertThat(line).startsWith("r3map: served "));
+    }
+  }
+
+  private static void read(Backend backend) {
+    try {
+      backend.read(ByteBuffer.allocateDirect(32 << 20), 0);
+    } catch (IOException e) {
+      // Interrupted, as is meant.
+    }
+  }
+}
