@@ -8,6 +8,7 @@ import dev.r3map.store.JournalFormat.Type;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
@@ -70,6 +71,9 @@ final class Journal implements AutoCloseable {
 
   /** Up to where the file has its room. */
   private long reserved;
+
+  /** Whether the directory is known to hold the file on the disk, too. */
+  private boolean named = true;
 
   /** Whether the file was made in this boot of the host. */
   private boolean continued;
@@ -136,6 +140,7 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       rewrite(state);
+      sync();
     } catch (NoSpaceException e) {
       if (!continued) {
         throw e;
@@ -205,11 +210,12 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       put(Type.COMMIT, covered, 0);
-      file.getFD().sync();
+      sync();
       if (isLong()) {
         data.force();
         file.seek(start);
         rewrite(JournalState.replay(file, blocks, false));
+        sync();
       }
     } finally {
       lock.unlock();
@@ -280,14 +286,16 @@ final class Journal implements AutoCloseable {
       long room = reserve(file, file.getFilePointer());
       file.getFD().sync();
       Files.move(next, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-      syncDirectory(path.toAbsolutePath().getParent());
-      this.file.close();
+      done = true;
+      // At once: records for the old file would be lost with it, whatever fails from here on.
+      RandomAccessFile old = this.file;
       this.file = file;
+      this.named = false;
       this.start = head.length;
       this.records = out.records;
       this.reserved = room;
       this.limit = Math.max(rewriteAt, 2 * out.records);
-      done = true;
+      old.close();
     } catch (IOException e) {
       throw NoSpace.in(e, "journal " + path);
     } finally {
@@ -298,10 +306,33 @@ final class Journal implements AutoCloseable {
     }
   }
 
+  /** Forces the records and, if the file is new, its name. */
+  private void sync() throws IOException {
+    file.getFD().sync();
+    if (!named) {
+      syncDirectory(path.toAbsolutePath().getParent());
+      named = true;
+    }
+  }
+
+  /** An interrupt, which would close the channel, waits until it is done. */
   private static void syncDirectory(@Nullable Path directory) throws IOException {
-    if (directory != null) {
-      try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-        channel.force(true);
+    if (directory == null) {
+      return;
+    }
+    boolean interrupted = Thread.interrupted();
+    try {
+      while (true) {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+          channel.force(true);
+          return;
+        } catch (ClosedByInterruptException e) {
+          interrupted |= Thread.interrupted();
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
     }
   }
@@ -311,7 +342,7 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       put(Type.CLOSED, 0, 0);
-      file.getFD().sync();
+      sync();
     } finally {
       lock.unlock();
     }

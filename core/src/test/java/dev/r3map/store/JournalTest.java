@@ -171,6 +171,27 @@ class JournalTest {
   }
 
   @Test
+  void writesItselfAnewOnAThreadThatIsInterruptedAndLosesNothing() throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 10);
+    opened.journal().begin(opened.state(), () -> {});
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 50; i++) {
+        journal.append(Type.DIRTY, 0, 1);
+      }
+      Thread.currentThread().interrupt();
+      journal.commit(() -> {});
+      assertThat(Thread.interrupted()).isTrue();
+      assertThat(journal.isLong()).isFalse();
+      journal.append(Type.DIRTY, 7, 8);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(7)).isTrue();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void refusesAResourceThatChanged() throws IOException {
     open("boot").journal().close();
     assertThatThrownBy(() -> Journal.open(path, CHUNKS, "other"))
