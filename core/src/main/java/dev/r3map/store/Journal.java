@@ -200,16 +200,21 @@ final class Journal implements AutoCloseable {
   /** Returns once everything recorded before the call, and its data, is on the disk. */
   void commit(Data data) throws IOException {
     long covered;
+    RandomAccessFile of;
     lock.lock();
     try {
       covered = records;
+      of = file;
     } finally {
       lock.unlock();
     }
     data.force();
     lock.lock();
     try {
-      put(Type.COMMIT, covered, 0);
+      // Another commit may have written the file anew: that one covers more, in other numbers.
+      if (file.equals(of)) {
+        put(Type.COMMIT, covered, 0);
+      }
       sync();
       if (isLong()) {
         data.force();

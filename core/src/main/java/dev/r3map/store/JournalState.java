@@ -82,7 +82,8 @@ final class JournalState {
       return true;
     }
     if (type == JournalFormat.Type.COMMIT.code) {
-      committed = first;
+      // Commits overlap: one that began earlier may end later.
+      committed = Math.max(committed, first);
       return true;
     }
     if (first < 0 || count < 0 || first > present.length() - count) {

@@ -147,6 +147,41 @@ class JournalTest {
   }
 
   @Test
+  void aCommitThatEndsLateTakesNothingBackFromOneThatBeganAfterIt() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.commit(() -> {
+        journal.append(Type.DIRTY, 8, 9);
+        journal.commit(() -> {});
+      });
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(8)).isTrue();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void aCommitDuringWhichTheFileIsWrittenAnewCoversNothingThatComesLater() throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot 1", 10);
+    opened.journal().begin(opened.state(), () -> {});
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 50; i++) {
+        journal.append(Type.DIRTY, 0, 1);
+      }
+      journal.commit(() -> journal.commit(() -> {}));
+      assertThat(journal.isLong()).isFalse();
+      journal.append(Type.DIRTY, 8, 9);
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(0)).isTrue();
+      assertThat(again.state().dirty.get(8)).isFalse();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void writesItselfAnewWhenLong() throws IOException {
     Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 100);
     opened.journal().begin(opened.state(), () -> {});
