@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  *
  * When the host itself goes down (its boot id differs at the next open), appends may be lost or out
  * of order with the data. Then only dirty blocks that a {@link #commit} covers are kept: a commit
- * notes how many records there are, forces the data, and then itself.
+ * notes how many records there are, forces the data, and then itself. Of those, the ones that a
+ * later CLEAN speaks of are pulled again: what is here may be older than what the remote got since.
  *
  * <p>On a full disk the journal must not be what fails: it keeps room ahead of its records.
  *
@@ -222,6 +223,16 @@ final class Journal implements AutoCloseable {
         rewrite(JournalState.replay(file, blocks, false));
         sync();
       }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Returns once everything recorded before the call is on the disk, its data perhaps not. */
+  void force() throws IOException {
+    lock.lock();
+    try {
+      sync();
     } finally {
       lock.unlock();
     }

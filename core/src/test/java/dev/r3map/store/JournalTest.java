@@ -120,6 +120,40 @@ class JournalTest {
   }
 
   @Test
+  void afterACrashOfTheHostABlockThatWasPushedSinceItsCommitIsForgotten() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.DIRTY, 3, 5);
+      journal.commit(() -> {});
+      journal.append(Type.CLEAN, 3, 4);
+      journal.append(Type.DIRTY, 3, 4);
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().present.nextSet(0, 1000)).isEqualTo(4);
+      assertThat(again.state().present.cardinality()).isEqualTo(1);
+      assertThat(again.state().dirty.get(4)).isTrue();
+      assertThat(again.state().dirty.cardinality()).isEqualTo(1);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void afterACrashOfTheHostABlockThatWasCommittedAfterItsPushIsKept() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.DIRTY, 3, 4);
+      journal.commit(() -> journal.append(Type.CLEAN, 3, 4));
+      journal.append(Type.DIRTY, 3, 4);
+      journal.commit(() -> {});
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(3)).isTrue();
+      assertThat(again.state().present.get(3)).isTrue();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void afterACrashOfTheHostAJournalThatWasClosedInOrderIsKept() throws IOException {
     try (Journal journal = open("boot 1").journal()) {
       journal.append(Type.PRESENT, 0, 10);
