@@ -23,6 +23,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -347,15 +348,20 @@ final class Pusher implements AutoCloseable {
       long chunk = entry.getKey();
       for (Iterator<BlockSet.Bits> all = entry.getValue().iterator(); all.hasNext(); ) {
         BlockSet.Bits bits = all.next();
-        boolean told =
-            store.clean(chunk, bits, () -> turns.containsKey(chunk) || unsynced.containsKey(chunk));
-        if (!told) {
+        if (!store.clean(chunk, bits, pushedAgain(chunk))) {
           keepUnsynced(chunk, bits);
           all.remove();
         }
       }
     }
     store.forceClean();
+  }
+
+  /** Whether a chunk is on its way, or was since this call and came back. */
+  BooleanSupplier pushedAgain(long chunk) {
+    long failures = returned.get();
+    return () ->
+        turns.containsKey(chunk) || unsynced.containsKey(chunk) || returned.get() != failures;
   }
 
   /** Ends the background pushing; calls of {@link #sync} in flight stop trying again. */

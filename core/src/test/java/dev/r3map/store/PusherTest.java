@@ -3,10 +3,12 @@ package dev.r3map.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.r3map.backend.PermanentIOException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,5 +50,18 @@ class PusherTest {
     assertThatThrownBy(pusher::sync).hasMessageContaining("journal");
     assertThat(remote.syncs.get()).isGreaterThan(1);
     assertThatThrownBy(pusher::sync).hasMessageContaining("journal");
+  }
+
+  @Test
+  void aChunkWhosePushFailedMeanwhileIsNotTakenForClean() throws IOException {
+    store.write(ByteBuffer.allocate(Chunks.BLOCK), 0);
+    remote.onWrite =
+        (offset, length) -> {
+          throw new PermanentIOException("refused");
+        };
+    BooleanSupplier pushedAgain = pusher.pushedAgain(0);
+    assertThat(pushedAgain.getAsBoolean()).isFalse();
+    assertThatThrownBy(pusher::sync).hasMessageContaining("refused");
+    assertThat(pushedAgain.getAsBoolean()).isTrue();
   }
 }
