@@ -1,5 +1,6 @@
 package dev.r3map.store;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.LongBinaryOperator;
@@ -176,6 +177,10 @@ final class BlockSet {
         }
       }
       return true;
+    }
+
+    boolean isSameAs(Bits other) {
+      return Arrays.equals(words, other.words);
     }
 
     boolean get(long index) {

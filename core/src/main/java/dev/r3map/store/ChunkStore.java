@@ -56,6 +56,15 @@ final class ChunkStore implements LocalView {
   /** Blocks that the journal knows as dirty: a superset of those that are. */
   private final BlockSet recorded;
 
+  /** Whether a commit may cover dirty blocks, which a crash of the host does not make us forget. */
+  private volatile boolean committed;
+
+  /**
+   * Whether the remote has newer bytes of a block than are on the disk here, and the journal does
+   * not say so. For the thread that notes what is clean; there is one at a time.
+   */
+  private boolean unnoted;
+
   /** Chunks that the listener was told of. */
   private final BlockSet announced;
 
@@ -105,6 +114,7 @@ final class ChunkStore implements LocalView {
     zeros = state.zeros;
     dirty = state.dirty;
     recorded = journal == null ? new BlockSet(0) : dirty.copy();
+    committed = dirty.cardinality() > 0;
     announced = new BlockSet(chunks.count());
     for (int i = 0; i < STRIPES; i++) {
       locks[i] = new ReentrantLock();
@@ -372,6 +382,7 @@ final class ChunkStore implements LocalView {
 
   /**
    * Notes that the remote has blocks of one chunk durably, except those that are dirty again.
+   * {@link #forceClean} must follow.
    *
    * @param pushedAgain whether the chunk is on its way once more; asked while no write can begin
    * @return false if it is, and nothing was noted
@@ -385,8 +396,10 @@ final class ChunkStore implements LocalView {
       // Dirty bits first: a push takes its turn before it takes them.
       BlockSet.Bits clean = dirty.clearOf(synced);
       if (pushedAgain.getAsBoolean()) {
+        unnoted = true;
         return false;
       }
+      unnoted |= !clean.isSameAs(synced);
       long end = clean.to();
       for (long at = clean.next(0, true); at < end; ) {
         long to = clean.next(at, false);
@@ -396,15 +409,34 @@ final class ChunkStore implements LocalView {
       }
       return true;
     } catch (NoSpaceException e) {
-      // Taken for dirty after a crash, and pushed once more: no harm.
+      // Taken for dirty after a kill, and pushed once more: no harm.
+      unnoted = true;
       return true;
     } finally {
       lock(chunk).unlock();
     }
   }
 
+  /**
+   * Returns once a crash of the host cannot make the next mount push older bytes than the remote
+   * has.
+   */
+  void forceClean() throws IOException {
+    // Without a commit it would push nothing.
+    if (journal == null || !committed) {
+      return;
+    }
+    if (unnoted) {
+      // These may be taken for dirty, and so must not be older here.
+      local.force();
+      unnoted = false;
+    }
+    journal.force();
+  }
+
   /** Returns once everything written before is on the local disk, with its journal. */
   void commit() throws IOException {
+    committed = true;
     if (journal != null) {
       journal.commit(local::force);
     } else {

@@ -9,6 +9,7 @@ import dev.r3map.store.JournalFormat.Type;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
@@ -34,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  *
  * When the host itself goes down (its boot id differs at the next open), appends may be lost or out
  * of order with the data. Then only dirty blocks that a {@link #commit} covers are kept: a commit
- * notes how many records there are, forces the data, and then itself.
+ * notes how many records there are, forces the data, and then itself. Of those, the ones that a
+ * later CLEAN speaks of are pulled again: what is here may be older than what the remote got since.
  *
  * <p>On a full disk the journal must not be what fails: it keeps room ahead of its records.
  *
@@ -71,6 +73,9 @@ final class Journal implements AutoCloseable {
 
   /** Up to where the file has its room. */
   private long reserved;
+
+  /** Whether the directory is known to hold the file on the disk, too. */
+  private boolean named = true;
 
   /** Whether the file was made in this boot of the host. */
   private boolean continued;
@@ -137,6 +142,7 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       rewrite(state);
+      sync();
     } catch (NoSpaceException e) {
       if (!continued) {
         throw e;
@@ -196,22 +202,38 @@ final class Journal implements AutoCloseable {
   /** Returns once everything recorded before the call, and its data, is on the disk. */
   void commit(Data data) throws IOException {
     long covered;
+    RandomAccessFile of;
     lock.lock();
     try {
       covered = records;
+      of = file;
     } finally {
       lock.unlock();
     }
     data.force();
     lock.lock();
     try {
-      put(Type.COMMIT, covered, 0);
-      file.getFD().sync();
+      // Another commit may have written the file anew: that one covers more, in other numbers.
+      if (file.equals(of)) {
+        put(Type.COMMIT, covered, 0);
+      }
+      sync();
       if (isLong()) {
         data.force();
         file.seek(start);
         rewrite(JournalState.replay(file, blocks, false));
+        sync();
       }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Returns once everything recorded before the call is on the disk, its data perhaps not. */
+  void force() throws IOException {
+    lock.lock();
+    try {
+      sync();
     } finally {
       lock.unlock();
     }
@@ -281,14 +303,16 @@ final class Journal implements AutoCloseable {
       long room = reserve(file, file.getFilePointer());
       file.getFD().sync();
       Files.move(next, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-      syncDirectory(path.toAbsolutePath().getParent());
-      this.file.close();
+      done = true;
+      // At once: records for the old file would be lost with it, whatever fails from here on.
+      RandomAccessFile old = this.file;
       this.file = file;
+      this.named = false;
       this.start = head.length;
       this.records = out.records;
       this.reserved = room;
       this.limit = Math.max(rewriteAt, 2 * out.records);
-      done = true;
+      old.close();
     } catch (IOException e) {
       throw NoSpace.in(e, "journal " + path);
     } finally {
@@ -299,10 +323,33 @@ final class Journal implements AutoCloseable {
     }
   }
 
+  /** Forces the records and, if the file is new, its name. */
+  private void sync() throws IOException {
+    file.getFD().sync();
+    if (!named) {
+      syncDirectory(path.toAbsolutePath().getParent());
+      named = true;
+    }
+  }
+
+  /** An interrupt, which would close the channel, waits until it is done. */
   private static void syncDirectory(@Nullable Path directory) throws IOException {
-    if (directory != null) {
-      try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-        channel.force(true);
+    if (directory == null) {
+      return;
+    }
+    boolean interrupted = Thread.interrupted();
+    try {
+      while (true) {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+          channel.force(true);
+          return;
+        } catch (ClosedByInterruptException e) {
+          interrupted |= Thread.interrupted();
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
       }
     }
   }
@@ -312,7 +359,7 @@ final class Journal implements AutoCloseable {
     lock.lock();
     try {
       put(Type.CLOSED, 0, 0);
-      file.getFD().sync();
+      sync();
     } finally {
       lock.unlock();
     }

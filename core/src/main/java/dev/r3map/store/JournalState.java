@@ -31,27 +31,29 @@ final class JournalState {
   /**
    * Reads the records from the file's position to the first that is torn.
    *
-   * @param crashed the host went down since: only what a commit covers can be relied on, unless the
-   *     journal was closed in order
+   * @param crashed the host went down since: only what a commit covers can be relied on, less what
+   *     was noted as clean after that, unless the journal was closed in order
    */
   static JournalState replay(RandomAccessFile file, long blocks, boolean crashed)
       throws IOException {
     long start = file.getFilePointer();
     JournalState all = new JournalState(blocks);
     all.start = start;
-    all.read(file, Long.MAX_VALUE);
+    all.read(file, Long.MAX_VALUE, false);
     if (!crashed || all.closed) {
       return all;
     }
     JournalState durable = new JournalState(blocks);
-    file.seek(start);
     durable.start = start;
-    durable.read(file, all.committed);
+    durable.read(file, all.committed, false);
+    // What has become clean since must not be pushed over what the remote may have got after that.
+    durable.read(file, all.records, true);
     durable.keepOnlyDirty();
     return durable;
   }
 
-  private void read(RandomAccessFile file, long most) throws IOException {
+  private void read(RandomAccessFile file, long most, boolean onlyClean) throws IOException {
+    file.seek(start + records * JournalFormat.RECORD);
     byte[] bytes = new byte[BATCH * JournalFormat.RECORD];
     ByteBuffer in = ByteBuffer.wrap(bytes);
     int have;
@@ -60,7 +62,11 @@ final class JournalState {
           at + JournalFormat.RECORD <= have && records < most;
           at += JournalFormat.RECORD) {
         int type = JournalFormat.decodeType(in, at, records);
-        if (type == 0 || !apply(type, in.getLong(at + 4), in.getLong(at + 12))) {
+        boolean passOver = onlyClean && type != JournalFormat.Type.CLEAN.code;
+        if (type == 0) {
+          return;
+        }
+        if (!passOver && !apply(type, in.getLong(at + 4), in.getLong(at + 12))) {
           return;
         }
         records++;
@@ -82,7 +88,8 @@ final class JournalState {
       return true;
     }
     if (type == JournalFormat.Type.COMMIT.code) {
-      committed = first;
+      // Commits overlap: one that began earlier may end later.
+      committed = Math.max(committed, first);
       return true;
     }
     if (first < 0 || count < 0 || first > present.length() - count) {

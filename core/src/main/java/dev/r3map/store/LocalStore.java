@@ -16,7 +16,7 @@ final class LocalStore implements AutoCloseable {
   private final @Nullable Journal journal;
   private final ChunkStore store;
 
-  private LocalStore(LocalStorage storage, @Nullable Journal journal, ChunkStore store) {
+  LocalStore(LocalStorage storage, @Nullable Journal journal, ChunkStore store) {
     this.storage = storage;
     this.journal = journal;
     this.store = store;
@@ -95,8 +95,14 @@ final class LocalStore implements AutoCloseable {
   public void close() throws IOException {
     Closing closing = new Closing();
     if (journal != null) {
-      closing.step(store::commit).step(journal::seal).step(journal::close);
+      closing.step(() -> commitAndSeal(journal)).step(journal::close);
     }
     closing.step(storage::close).end();
+  }
+
+  /** The seal says that everything is on the disk: not if it could not be brought there. */
+  private void commitAndSeal(Journal remembers) throws IOException {
+    store.commit();
+    remembers.seal();
   }
 }

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,7 +66,7 @@ final class Pusher implements AutoCloseable {
   private final AtomicLong settlesBegun = new AtomicLong();
   private long lastSettled;
 
-  /** Grows with each failure that made blocks dirty again. */
+  /** Grows with each failure after which a sync must go on. */
   private final AtomicLong returned = new AtomicLong();
 
   private volatile boolean closed;
@@ -441,16 +443,35 @@ final class Pusher implements AutoCloseable {
       returned.incrementAndGet();
       throw e;
     }
-    for (Map.Entry<Long, List<BlockSet.Bits>> entry : mine.entrySet()) {
+    try {
+      noteClean(mine);
+    } catch (Throwable e) {
+      // The remote has it, but no sync may end before the journal says so.
+      mine.forEach((chunk, all) -> all.forEach(bits -> keepUnsynced(chunk, bits)));
+      returned.incrementAndGet();
+      throw e;
+    }
+  }
+
+  private void noteClean(Map<Long, List<BlockSet.Bits>> synced) throws IOException {
+    for (Map.Entry<Long, List<BlockSet.Bits>> entry : synced.entrySet()) {
       long chunk = entry.getKey();
-      for (BlockSet.Bits bits : entry.getValue()) {
-        boolean told =
-            store.clean(chunk, bits, () -> turns.containsKey(chunk) || unsynced.containsKey(chunk));
-        if (!told) {
+      for (Iterator<BlockSet.Bits> all = entry.getValue().iterator(); all.hasNext(); ) {
+        BlockSet.Bits bits = all.next();
+        if (!store.clean(chunk, bits, pushedAgain(chunk))) {
           keepUnsynced(chunk, bits);
+          all.remove();
         }
       }
     }
+    store.forceClean();
+  }
+
+  /** Whether a chunk is on its way, or was since this call and came back. */
+  BooleanSupplier pushedAgain(long chunk) {
+    long failures = returned.get();
+    return () ->
+        turns.containsKey(chunk) || unsynced.containsKey(chunk) || returned.get() != failures;
   }
 
   /** Ends the background pushing; calls of {@link #sync} in flight stop trying again. */

@@ -120,6 +120,40 @@ class JournalTest {
   }
 
   @Test
+  void afterACrashOfTheHostABlockThatWasPushedSinceItsCommitIsForgotten() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.DIRTY, 3, 5);
+      journal.commit(() -> {});
+      journal.append(Type.CLEAN, 3, 4);
+      journal.append(Type.DIRTY, 3, 4);
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().present.nextSet(0, 1000)).isEqualTo(4);
+      assertThat(again.state().present.cardinality()).isEqualTo(1);
+      assertThat(again.state().dirty.get(4)).isTrue();
+      assertThat(again.state().dirty.cardinality()).isEqualTo(1);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void afterACrashOfTheHostABlockThatWasCommittedAfterItsPushIsKept() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.append(Type.DIRTY, 3, 4);
+      journal.commit(() -> journal.append(Type.CLEAN, 3, 4));
+      journal.append(Type.DIRTY, 3, 4);
+      journal.commit(() -> {});
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(3)).isTrue();
+      assertThat(again.state().present.get(3)).isTrue();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void afterACrashOfTheHostAJournalThatWasClosedInOrderIsKept() throws IOException {
     try (Journal journal = open("boot 1").journal()) {
       journal.append(Type.PRESENT, 0, 10);
@@ -147,6 +181,41 @@ class JournalTest {
   }
 
   @Test
+  void aCommitThatEndsLateTakesNothingBackFromOneThatBeganAfterIt() throws IOException {
+    try (Journal journal = open("boot 1").journal()) {
+      journal.commit(() -> {
+        journal.append(Type.DIRTY, 8, 9);
+        journal.commit(() -> {});
+      });
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(8)).isTrue();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void aCommitDuringWhichTheFileIsWrittenAnewCoversNothingThatComesLater() throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot 1", 10);
+    opened.journal().begin(opened.state(), () -> {});
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 50; i++) {
+        journal.append(Type.DIRTY, 0, 1);
+      }
+      journal.commit(() -> journal.commit(() -> {}));
+      assertThat(journal.isLong()).isFalse();
+      journal.append(Type.DIRTY, 8, 9);
+    }
+    Journal.Opened again = open("boot 2");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(0)).isTrue();
+      assertThat(again.state().dirty.get(8)).isFalse();
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void writesItselfAnewWhenLong() throws IOException {
     Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 100);
     opened.journal().begin(opened.state(), () -> {});
@@ -167,6 +236,27 @@ class JournalTest {
     }
     try (var files = Files.list(folder)) {
       assertThat(files).containsExactly(path);
+    }
+  }
+
+  @Test
+  void writesItselfAnewOnAThreadThatIsInterruptedAndLosesNothing() throws IOException {
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 10);
+    opened.journal().begin(opened.state(), () -> {});
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 50; i++) {
+        journal.append(Type.DIRTY, 0, 1);
+      }
+      Thread.currentThread().interrupt();
+      journal.commit(() -> {});
+      assertThat(Thread.interrupted()).isTrue();
+      assertThat(journal.isLong()).isFalse();
+      journal.append(Type.DIRTY, 7, 8);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.get(7)).isTrue();
+      assertThat(journal).isNotNull();
     }
   }
 

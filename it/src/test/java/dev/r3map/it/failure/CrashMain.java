@@ -167,9 +167,8 @@ final class CrashMain {
       case 2 -> {
         Ledger.Mark mark = ledger.mark();
         region.sync();
-        if (durability == Durability.REMOTE) {
-          ledger.acknowledge(mark);
-        }
+        ledger.acknowledge(mark);
+        noteJournal();
       }
       default -> write();
     }
