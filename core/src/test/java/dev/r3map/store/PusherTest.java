@@ -33,7 +33,7 @@ class PusherTest {
     RecordingStorage storage = new RecordingStorage(CHUNKS.size());
     store = ChunkStore.over(CHUNKS, storage, chunk -> {}, opened, true);
     BufferPool buffers = new BufferPool(CHUNKS.chunkSize(), 2);
-    Fetcher fetcher = new Fetcher(remote, store, buffers);
+    Fetcher fetcher = new Fetcher(remote, store, buffers, true);
     pusher = new Pusher(remote, store, fetcher, buffers, 1, 1, Duration.ofMillis(100));
   }
 
