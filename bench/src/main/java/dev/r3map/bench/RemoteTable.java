@@ -16,6 +16,7 @@ final class RemoteTable implements Table {
   private static final int MOST_ADAPTIVE = 256;
 
   private static final String ADAPTIVE = "managed";
+  private static final String CHANNEL = "managed, FileChannel";
   private static final String DIRECT = "direct";
   private static final String GRPC = "gRPC alone";
 
@@ -72,6 +73,7 @@ final class RemoteTable implements Table {
             now.read(way, size);
           }
           now.raw(size);
+          now.channel(size);
           now.first(WAYS.getFirst());
           now.first(WAYS.getLast());
           now.write(ADAPTIVE, "kind=managed workers=0", written);
@@ -95,6 +97,15 @@ final class RemoteTable implements Table {
         results.add(
             number, GRPC + " " + workers + " workers", at(READ, rtt), "MB/s", reply.real("mbps"));
       }
+    }
+
+    /**
+     * The same reading without a file system: by the library's own channel, in the same process.
+     */
+    void channel(long size) throws IOException {
+      Reply reply = client.tell("channel backend=source%d bytes=%d ro=true", rtt, size);
+      reply.checkSum(new Payload(Bench.SEED).sum(0, size), CHANNEL);
+      results.add(number, CHANNEL, at(READ, rtt), "MB/s", reply.real("mbps"));
     }
 
     /** From the moment of mounting to the last byte, in another process. */
@@ -162,13 +173,13 @@ final class RemoteTable implements Table {
         .max();
   }
 
-  private static OptionalDouble share(Results results, Way way, int rtt) {
+  private static OptionalDouble share(Results results, String name, int workers, int rtt) {
     OptionalDouble grpc = grpc(results);
-    OptionalDouble read = results.median(way.name(), at(READ, rtt));
+    OptionalDouble read = results.median(name, at(READ, rtt));
     if (grpc.isEmpty() || read.isEmpty()) {
       return OptionalDouble.empty();
     }
-    double inFlight = rtt == 0 ? Double.MAX_VALUE : way.workers() * (double) CHUNK / (rtt * 1e3);
+    double inFlight = rtt == 0 ? Double.MAX_VALUE : workers * (double) CHUNK / (rtt * 1e3);
     return OptionalDouble.of(read.getAsDouble() / Math.min(grpc.getAsDouble(), inFlight));
   }
 
@@ -181,10 +192,12 @@ final class RemoteTable implements Table {
         "The server is another process on this machine, with a resource in memory; it holds each"
             + " reply back for the round trip. Server, client and reader share the processors."
             + " Reading is from the moment of mounting to the last byte, checked by its sum in"
-            + " another process. `managed` chooses its pull workers itself. `gRPC alone` reads the"
+            + " another process, except for `FileChannel`, which is the library's own, read in the"
+            + " client's process. `managed` chooses its pull workers itself. `gRPC alone` reads the"
             + " same chunks without a mount.");
     List<String> readers = new ArrayList<>();
     WAYS.forEach(way -> readers.add(way.name()));
+    readers.add(CHANNEL);
     Stream.of(16, 64, 256).forEach(workers -> readers.add(GRPC + " " + workers + " workers"));
     text.medians(results, trips.stream().map(rtt -> at(READ, rtt)).toList(), readers);
     text.paragraph(
@@ -214,11 +227,15 @@ final class RemoteTable implements Table {
   private static Markdown.Targets targets(Results results, List<Integer> trips) {
     Markdown.Targets targets = new Markdown.Targets();
     for (int rtt : trips) {
+      targets.atLeast(
+          "read at %d ms, %s / min(gRPC at 0 ms, in flight)".formatted(rtt, CHANNEL),
+          share(results, CHANNEL, MOST_ADAPTIVE, rtt),
+          0.8);
       for (Way way : WAYS) {
         if (!way.direct()) {
           targets.atLeast(
               "read at %d ms, %s / min(gRPC at 0 ms, in flight)".formatted(rtt, way.name()),
-              share(results, way, rtt),
+              share(results, way.name(), way.workers(), rtt),
               0.8);
         }
       }
