@@ -134,13 +134,19 @@ public final class ManagedMount {
     return this;
   }
 
-  /** Called before {@link Region#sync} pushes, by the syncing thread: flush what is above. */
+  /**
+   * Called before {@link Region#sync} pushes, by the syncing thread: flush what is above. A {@link
+   * Region#close} that pushes is a sync, too; it calls this while the frontends are still open.
+   */
   public ManagedMount onBeforeSync(Runnable hook) {
     options.onBeforeSync = hook;
     return this;
   }
 
-  /** Called after {@link Region#sync} with the offsets of the chunks that were pushed. */
+  /**
+   * Called after {@link Region#sync}, or the push of {@link Region#close}, with the offsets of the
+   * chunks that were pushed; not if that failed.
+   */
   public ManagedMount onAfterSync(Consumer<long[]> hook) {
     options.onAfterSync = hook;
     return this;

@@ -9,6 +9,7 @@ import dev.r3map.backend.PermanentIOException;
 import dev.r3map.backend.ReadOnlyException;
 import dev.r3map.store.ScriptedBackend;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -842,7 +843,63 @@ class ManagedMountTest {
     region.close();
     assertThat(calls)
         .containsExactly(
-            "before sync", "after sync [" + 2 * CHUNK + "]", "before close", "after sync []");
+            "before sync",
+            "after sync [" + 2 * CHUNK + "]",
+            "before close",
+            "before sync",
+            "after sync []");
+  }
+
+  @Test
+  void whatIsFlushedBeforeTheLastSyncIsPushedByClose() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(3 * CHUNK);
+    List<Region> opened = new ArrayList<>();
+    List<long[]> pushed = new ArrayList<>();
+    Region region =
+        quiet(remote)
+            .onBeforeSync(() -> {
+              try {
+                fill(opened.getFirst(), CHUNK, CHUNK, 7);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            })
+            .onAfterSync(pushed::add)
+            .open();
+    opened.add(region);
+    region.close();
+    assertThat(pushed).containsExactly(new long[] {CHUNK});
+    assertThat(Arrays.copyOfRange(remote.durable, CHUNK, 2 * CHUNK)).containsOnly(7);
+  }
+
+  @Test
+  void aHookThatFailsBeforeTheLastSyncFailsTheCloseButLosesNothing() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    Region region =
+        quiet(remote)
+            .onBeforeSync(() -> {
+              throw new IllegalStateException("the database does not answer");
+            })
+            .open();
+    fill(region, 0, CHUNK, 7);
+    assertThatThrownBy(region::close)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("the database does not answer");
+    assertThat(remote.durable).containsOnly(7);
+  }
+
+  @Test
+  void aCloseThatDoesNotPushIsNoSync() throws Exception {
+    List<String> calls = new ArrayList<>();
+    Region region =
+        quiet(new ScriptedBackend(CHUNK))
+            .pushInterval(Duration.ZERO)
+            .onBeforeSync(() -> calls.add("before sync"))
+            .onAfterSync(offsets -> calls.add("after sync"))
+            .onBeforeClose(() -> calls.add("before close"))
+            .open();
+    region.close();
+    assertThat(calls).containsExactly("before close");
   }
 
   @Test

@@ -326,9 +326,12 @@ public final class ManagedRegion extends OpenRegion {
   }
 
   private void pushAndAbandon() throws IOException {
-    Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
-    closing.step(this::pushLast);
-    closing.step(this::abandon).end();
+    Closing closing = new Closing().step(options.onBeforeClose::run);
+    if (pushes()) {
+      // While the frontends are there: what is above them is flushed through them.
+      closing.step(options.onBeforeSync::run);
+    }
+    closing.step(frontends::close).step(this::pushLast).step(this::abandon).end();
   }
 
   private void pushLast() throws IOException {
