@@ -590,6 +590,17 @@ class ManagedMountTest {
   }
 
   @Test
+  void closePushesAlsoOnAThreadThatIsInterrupted() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4 * CHUNK);
+    Region region = quiet(remote).open();
+    fill(region, 0, 2 * CHUNK, 7);
+    Thread.currentThread().interrupt();
+    region.close();
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(Arrays.copyOf(remote.durable, 2 * CHUNK)).containsOnly(7);
+  }
+
+  @Test
   void closeSaysWhatItCouldNotPush() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     Region region = quiet(remote).ioTimeout(Duration.ofMillis(100)).open();

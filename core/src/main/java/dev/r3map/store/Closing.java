@@ -12,6 +12,21 @@ final class Closing {
     void run() throws IOException;
   }
 
+  /**
+   * Runs a close on a thread that may have been interrupted: that is often why it closes, and what
+   * is dirty is to be pushed all the same. An interrupt from now on ends the waiting.
+   */
+  static void uninterrupted(Step close) throws IOException {
+    boolean interrupted = Thread.interrupted();
+    try {
+      close.run();
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
   Closing step(Step step) {
     try {
       step.run();

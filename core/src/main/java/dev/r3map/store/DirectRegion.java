@@ -116,6 +116,10 @@ public final class DirectRegion extends OpenRegion {
     if (gate.isShut()) {
       return;
     }
+    Closing.uninterrupted(this::flushAndDrain);
+  }
+
+  private void flushAndDrain() throws IOException {
     Closing closing = new Closing().step(frontends::close).step(this::flush);
     gate.shut();
     gate.drain();

@@ -322,6 +322,10 @@ public final class ManagedRegion extends OpenRegion {
     if (gate.isShut()) {
       return;
     }
+    Closing.uninterrupted(this::pushAndAbandon);
+  }
+
+  private void pushAndAbandon() throws IOException {
     Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
     closing.step(this::pushLast);
     closing.step(this::abandon).end();
