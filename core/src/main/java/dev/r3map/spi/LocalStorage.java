@@ -35,7 +35,10 @@ public interface LocalStorage extends AutoCloseable {
   /** Frees the space of a range, which reads as zeros afterwards. */
   void punch(long offset, long length) throws IOException;
 
-  /** Returns when everything written before is on the disk; does nothing for memory. */
+  /**
+   * Returns when everything written before is on the disk; does nothing for memory. Where bytes may
+   * have been lost it fails ever after.
+   */
   void force() throws IOException;
 
   /** The descriptor to hand to the kernel, if there is one; valid until {@link #close}. */

@@ -74,6 +74,12 @@ final class Journal implements AutoCloseable {
   /** Up to where the file has its room. */
   private long reserved;
 
+  /**
+   * Set once the system failed to write records back. It reports that once and forgets them: the
+   * next sync would succeed, though they are not on the disk.
+   */
+  private @Nullable IOException lost;
+
   /** Whether the directory is known to hold the file on the disk, too. */
   private boolean named = true;
 
@@ -325,7 +331,16 @@ final class Journal implements AutoCloseable {
 
   /** Forces the records and, if the file is new, its name. */
   private void sync() throws IOException {
-    file.getFD().sync();
+    if (lost != null) {
+      throw new PermanentIOException(
+          "the journal %s lost records earlier (%s)".formatted(path, lost.getMessage()), lost);
+    }
+    try {
+      file.getFD().sync();
+    } catch (IOException e) {
+      lost = e;
+      throw e;
+    }
     if (!named) {
       syncDirectory(path.toAbsolutePath().getParent());
       named = true;

@@ -261,6 +261,20 @@ class JournalTest {
   }
 
   @Test
+  void onceItCouldNotBeForcedNoCommitSucceeds() throws IOException {
+    // Given a file that cannot be forced, and a new one in its place that can.
+    Files.createSymbolicLink(path, Path.of("/dev/null"));
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id");
+    try (Journal journal = opened.journal()) {
+      assertThatThrownBy(() -> journal.commit(() -> {})).isInstanceOf(IOException.class);
+      assertThatThrownBy(() -> journal.begin(opened.state(), () -> {}))
+          .hasMessageContaining("lost records");
+      assertThat(path).isRegularFile();
+      assertThatThrownBy(() -> journal.commit(() -> {})).hasMessageContaining("lost records");
+    }
+  }
+
+  @Test
   void refusesAResourceThatChanged() throws IOException {
     open("boot").journal().close();
     assertThatThrownBy(() -> Journal.open(path, CHUNKS, "other"))

@@ -1,6 +1,7 @@
 package dev.r3map.linux.storage;
 
 import dev.r3map.backend.NoSpaceException;
+import dev.r3map.backend.PermanentIOException;
 import dev.r3map.backend.Ranges;
 import dev.r3map.linux.ffi.Errno;
 import dev.r3map.linux.ffi.ErrnoException;
@@ -15,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A memory file or a file on a disk: written by pwrite(2), read through a mapping that cannot be
@@ -32,6 +34,12 @@ final class LinuxStorage implements LocalStorage {
   private final MemorySegment mapping;
   private final Arena arena;
   private final AtomicBoolean closed = new AtomicBoolean();
+
+  /**
+   * Set once the kernel failed to write bytes back. It reports that once and forgets the bytes: the
+   * next force would succeed, though they are not on the disk.
+   */
+  private volatile @Nullable ErrnoException lost;
 
   private LinuxStorage(
       int fd, long size, String name, boolean durable, MemorySegment mapping, Arena arena) {
@@ -124,12 +132,27 @@ final class LinuxStorage implements LocalStorage {
   @Override
   public void force() throws IOException {
     ensureOpen();
-    if (durable) {
-      try {
-        FileCalls.dataSync(fd);
-      } catch (ErrnoException e) {
-        throw failure(e, name, 0, size);
-      }
+    if (!durable) {
+      return;
+    }
+    requireNothingLost();
+    try {
+      FileCalls.dataSync(fd);
+    } catch (ErrnoException e) {
+      lost = e;
+      throw failure(e, name, 0, size);
+    }
+    // It may have been told to another thread.
+    requireNothingLost();
+  }
+
+  private void requireNothingLost() throws IOException {
+    ErrnoException cause = lost;
+    if (cause != null) {
+      throw new PermanentIOException(
+          "bytes written earlier to the local store %s did not reach the disk (%s)"
+              .formatted(name, cause.getMessage()),
+          cause);
     }
   }
 

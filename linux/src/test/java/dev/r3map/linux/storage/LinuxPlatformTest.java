@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.r3map.backend.Extent;
 import dev.r3map.backend.NoSpaceException;
+import dev.r3map.linux.ffi.FileCalls;
 import dev.r3map.spi.LocalStorage;
 import dev.r3map.spi.Platform;
 import java.io.IOException;
@@ -69,6 +70,18 @@ class LinuxPlatformTest {
     assertThat(storage.size()).isEqualTo(size);
     assertThat(storage.mapping().orElseThrow().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(bytes);
     assertThat(storage.descriptor()).isPresent();
+  }
+
+  @Test
+  void onceItCouldNotBeForcedItNeverCan() throws IOException {
+    Path path = dir.resolve("cache");
+    try (LocalStorage storage = platform.file(path, 10)) {
+      int fd = storage.descriptor().orElseThrow();
+      FileCalls.close(fd);
+      assertThatThrownBy(storage::force).isInstanceOf(IOException.class);
+      assertThat(FileCalls.open(path, FileCalls.O_RDWR, 0)).isEqualTo(fd);
+      assertThatThrownBy(storage::force).hasMessageContaining("did not reach the disk");
+    }
   }
 
   @Test
