@@ -41,6 +41,10 @@ public final class ManagedRegion extends OpenRegion {
   private final LocalStore local;
   private final ChunkStore store;
   private final Fetcher fetcher;
+
+  /** For chunks that the remote takes only as a whole: goes on when readers must end. */
+  private final Fetcher pushFetcher;
+
   private final PullOrder order;
   private final Puller puller;
   private final Pusher pusher;
@@ -91,12 +95,13 @@ public final class ManagedRegion extends OpenRegion {
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
     fetcher = new Fetcher(remote, store, buffers);
+    pushFetcher = new Fetcher(remote, store, buffers);
     puller = new Puller(remote, store, fetcher, order, pulling, options.ioTimeout);
     pusher =
         new Pusher(
             remote,
             store,
-            fetcher,
+            pushFetcher,
             buffers,
             Math.max(1, options.pushWorkers),
             geometry.requiredChunk(),
@@ -327,8 +332,17 @@ public final class ManagedRegion extends OpenRegion {
 
   private void pushAndAbandon() throws IOException {
     Closing closing = new Closing().step(options.onBeforeClose::run).step(frontends::close);
-    closing.step(this::pushLast);
-    closing.step(this::abandon).end();
+    if (gate.shut()) {
+      closing.step(this::endCalls).step(this::pushLast).step(this::letGo);
+    }
+    closing.end();
+  }
+
+  /** What is written from now on, nobody would push. */
+  private void endCalls() {
+    fetcher.close();
+    puller.close();
+    gate.drain();
   }
 
   private void pushLast() throws IOException {
@@ -351,15 +365,12 @@ public final class ManagedRegion extends OpenRegion {
 
   /** Lets go of everything without pushing. */
   private void abandon() throws IOException {
-    if (!gate.shut()) {
-      return;
+    if (gate.shut()) {
+      new Closing().step(this::endCalls).step(this::letGo).end();
     }
-    new Closing()
-        .step(fetcher::close)
-        .step(puller::close)
-        .step(pusher::close)
-        .step(gate::drain)
-        .step(local::close)
-        .end();
+  }
+
+  private void letGo() throws IOException {
+    new Closing().step(pusher::close).step(pushFetcher::close).step(local::close).end();
   }
 }
