@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.r3map.backend.Extent;
+import dev.r3map.backend.Geometry;
 import dev.r3map.backend.NoSpaceException;
 import dev.r3map.backend.PermanentIOException;
 import dev.r3map.backend.ReadOnlyException;
@@ -762,6 +763,56 @@ class ManagedMountTest {
     region.close();
     assertThat(Thread.interrupted()).isTrue();
     assertThat(remote.durable).containsOnly(6);
+  }
+
+  @Test
+  void nothingCanBeWrittenOnceTheLastPushHasBegun() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4 * CHUNK);
+    CompletableFuture<Boolean> late = new CompletableFuture<>();
+    Region region = quiet(remote).open();
+    remote.onWrite =
+        (offset, length) -> {
+          try {
+            fill(region, 3 * CHUNK, CHUNK, 8);
+            late.complete(true);
+          } catch (IOException e) {
+            late.completeExceptionally(e);
+          }
+        };
+    fill(region, 0, CHUNK, 7);
+    region.close();
+    assertThatThrownBy(late::get).hasMessageContaining("closed");
+    assertThat(Arrays.copyOf(remote.durable, CHUNK)).containsOnly(7);
+  }
+
+  @Test
+  void theLastPushFetchesWhatIsMissingOfAChunkThatTheRemoteTakesOnlyAsAWhole() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4 * CHUNK);
+    remote.geometry = new Geometry(CHUNK, 0, Integer.MAX_VALUE, false);
+    byte[] expected = remote.bytes.clone();
+    Arrays.fill(expected, 0, 4096, (byte) 7);
+    Region region = quiet(remote).open();
+    fill(region, 0, 4096, 7);
+    region.close();
+    assertThat(remote.durable).isEqualTo(expected);
+  }
+
+  @Test
+  void aWriterThatWaitsForTheRemoteEndsWithTheRegion() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4 * CHUNK);
+    CountDownLatch asked = new CountDownLatch(1);
+    CountDownLatch never = new CountDownLatch(1);
+    remote.onRead =
+        (offset, length) -> {
+          asked.countDown();
+          Waiting.forLatch(never);
+        };
+    Region region = quiet(remote).open();
+    CompletableFuture<Boolean> writer = Waiting.run(() -> fill(region, 1, 1, 7));
+    asked.await();
+    region.close();
+    assertThatThrownBy(writer::get).hasMessageContaining("closed");
+    assertThat(remote.writes.get()).isZero();
   }
 
   @Test

@@ -72,12 +72,18 @@ public final class DirectRegion extends OpenRegion {
   public void sync() throws IOException {
     enter();
     try {
-      // Not tried again: a backend that failed may have dropped what it had, and nobody has a copy.
+      syncRemote();
+    } finally {
+      gate.leave();
+    }
+  }
+
+  /** Not tried again: a backend that failed may have dropped what it had, and nobody has a copy. */
+  private void syncRemote() throws IOException {
+    try {
       TimedCall.sync(ioTimeout, remote);
     } catch (IOException e) {
       throw Failures.syncing(remote, e);
-    } finally {
-      gate.leave();
     }
   }
 
@@ -124,13 +130,19 @@ public final class DirectRegion extends OpenRegion {
     if (gate.isShut()) {
       return;
     }
-    Closing.uninterrupted(this::flushAndDrain);
+    Closing.uninterrupted(this::drainAndFlush);
   }
 
-  private void flushAndDrain() throws IOException {
-    Closing closing = new Closing().step(frontends::close).step(this::flush);
-    gate.shut();
-    closing.step(this::drain).end();
+  private void drainAndFlush() throws IOException {
+    Closing closing = new Closing().step(frontends::close);
+    if (gate.shut()) {
+      // First, for what is written after the flush nobody would make durable.
+      closing.step(this::drain);
+      if (!readOnly) {
+        closing.step(this::syncRemote);
+      }
+    }
+    closing.end();
   }
 
   private void drain() throws IOException {

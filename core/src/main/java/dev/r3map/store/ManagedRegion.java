@@ -41,6 +41,10 @@ public final class ManagedRegion extends OpenRegion {
   private final LocalStore local;
   private final ChunkStore store;
   private final Fetcher fetcher;
+
+  /** For chunks that the remote takes only as a whole: goes on when readers must end. */
+  private final Fetcher pushFetcher;
+
   private final PullOrder order;
   private final Puller puller;
   private final Pusher pusher;
@@ -90,13 +94,15 @@ public final class ManagedRegion extends OpenRegion {
     }
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
-    fetcher = new Fetcher(remote, store, buffers, geometry.requiredChunk() <= Chunks.BLOCK);
+    boolean readsBlocks = geometry.requiredChunk() <= Chunks.BLOCK;
+    fetcher = new Fetcher(remote, store, buffers, readsBlocks);
+    pushFetcher = new Fetcher(remote, store, buffers, readsBlocks);
     puller = new Puller(remote, store, fetcher, order, pulling, options.ioTimeout);
     pusher =
         new Pusher(
             remote,
             store,
-            fetcher,
+            pushFetcher,
             buffers,
             Math.max(1, options.pushWorkers),
             geometry.requiredChunk(),
@@ -331,7 +337,18 @@ public final class ManagedRegion extends OpenRegion {
       // While the frontends are there: what is above them is flushed through them.
       closing.step(options.onBeforeSync::run);
     }
-    closing.step(frontends::close).step(this::pushLast).step(this::abandon).end();
+    closing.step(frontends::close);
+    if (gate.shut()) {
+      closing.step(this::endCalls).step(this::pushLast).step(this::letGo);
+    }
+    closing.end();
+  }
+
+  /** What is written from now on, nobody would push. */
+  private void endCalls() {
+    fetcher.close();
+    puller.close();
+    gate.drain();
   }
 
   private void pushLast() throws IOException {
@@ -354,15 +371,12 @@ public final class ManagedRegion extends OpenRegion {
 
   /** Lets go of everything without pushing. */
   private void abandon() throws IOException {
-    if (!gate.shut()) {
-      return;
+    if (gate.shut()) {
+      new Closing().step(this::endCalls).step(this::letGo).end();
     }
-    new Closing()
-        .step(fetcher::close)
-        .step(puller::close)
-        .step(pusher::close)
-        .step(gate::drain)
-        .step(local::close)
-        .end();
+  }
+
+  private void letGo() throws IOException {
+    new Closing().step(pusher::close).step(pushFetcher::close).step(local::close).end();
   }
 }
