@@ -38,7 +38,7 @@ public final class ManagedMount {
 
   /**
    * Unit of transfer in bytes: a power of two from 4 KiB to 32 MiB. Default: what the backend
-   * prefers, else 256 KiB.
+   * prefers, else 256 KiB, as far as its limits allow.
    */
   public ManagedMount chunkSize(int bytes) {
     options.chunkSize = bytes;

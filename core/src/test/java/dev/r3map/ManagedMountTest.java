@@ -26,6 +26,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(30)
@@ -743,6 +744,50 @@ class ManagedMountTest {
       assertThat(read(region, 0, 1)).containsExactly(6);
     }
     assertThat(remote.writes.get()).isZero();
+  }
+
+  /** Mounts that push, and all ways not to. */
+  enum Pushing {
+    ON,
+    NO_WORKERS,
+    NO_INTERVAL,
+    READ_ONLY;
+
+    ManagedMount mount(ScriptedBackend remote) {
+      ManagedMount mount = quiet(remote);
+      return switch (this) {
+        case ON -> mount;
+        case NO_WORKERS -> mount.pushWorkers(0);
+        case NO_INTERVAL -> mount.pushInterval(Duration.ZERO);
+        case READ_ONLY -> mount.readOnly(true);
+      };
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void eachChunkIsAnnouncedOnceAlsoOneThatAWriteCompletes(Pushing pushing) throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(4 * CHUNK + 100);
+    List<Long> local = Collections.synchronizedList(new ArrayList<>());
+    try (Region region = pushing.mount(remote).onChunkLocal(local::add).open()) {
+      if (!region.readOnly()) {
+        fill(region, CHUNK, CHUNK / 2, 1);
+        assertThat(local).isEmpty();
+        fill(region, CHUNK + CHUNK / 2, CHUNK / 2, 1);
+        assertThat(local).containsExactly((long) CHUNK);
+        fill(region, CHUNK, CHUNK, 2);
+        fill(region, 2 * CHUNK + 10, 10, 1);
+        assertThat(local).containsExactly((long) CHUNK, 2L * CHUNK);
+        region.sync();
+      }
+      byte[] once = all(region);
+      assertThat(all(region)).isEqualTo(once);
+      assertThat(local)
+          .containsExactlyInAnyOrder(0L, (long) CHUNK, 2L * CHUNK, 3L * CHUNK, 4L * CHUNK);
+      assertThat(region.progress().fractionLocal()).isEqualTo(1);
+    }
+    assertThat(remote.writes.get() > 0).isEqualTo(pushing == Pushing.ON);
+    assertThat(local).hasSize(5);
   }
 
   @Test

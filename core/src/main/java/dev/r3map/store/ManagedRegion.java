@@ -122,12 +122,7 @@ public final class ManagedRegion extends OpenRegion {
   }
 
   private static int chunkSize(Geometry geometry, MountOptions options) {
-    int preferred = geometry.preferredChunk();
-    boolean usable =
-        preferred >= Chunks.MIN_CHUNK
-            && preferred <= Chunks.MAX_CHUNK
-            && Integer.bitCount(preferred) == 1;
-    int size = options.chunkSize != 0 ? options.chunkSize : usable ? preferred : DEFAULT_CHUNK;
+    int size = options.chunkSize != 0 ? options.chunkSize : defaultChunk(geometry);
     if (size % geometry.requiredChunk() != 0) {
       throw new IllegalArgumentException(
           "the chunk size %d is not a multiple of the %d that the resource requires"
@@ -139,6 +134,18 @@ public final class ManagedRegion extends OpenRegion {
               .formatted(size, geometry.maxTransfer()));
     }
     return size;
+  }
+
+  /** What the resource prefers, or else the usual, as far as its limits allow. */
+  private static int defaultChunk(Geometry geometry) {
+    int preferred = geometry.preferredChunk();
+    boolean usable =
+        preferred >= Chunks.MIN_CHUNK
+            && preferred <= Chunks.MAX_CHUNK
+            && Integer.bitCount(preferred) == 1;
+    int most = Integer.highestOneBit(geometry.maxTransfer());
+    int least = Math.max(geometry.requiredChunk(), Chunks.MIN_CHUNK);
+    return Math.max(least, Math.min(most, usable ? preferred : DEFAULT_CHUNK));
   }
 
   private void start() throws IOException {

@@ -22,6 +22,7 @@ public final class ScriptedBackend implements Backend {
   public volatile Script onRead = (offset, length) -> {};
   public volatile Script afterRead = (offset, length) -> {};
   public volatile Script onWrite = (offset, length) -> {};
+  public volatile Script afterWrite = (offset, length) -> {};
   public volatile Script onSync = (offset, length) -> {};
   public volatile int shortBy;
   public volatile Geometry geometry = Geometry.ANY;
@@ -76,10 +77,12 @@ public final class ScriptedBackend implements Backend {
   public void write(ByteBuffer src, long offset) throws IOException {
     Ranges.check(offset, src.remaining(), bytes.length);
     writes.incrementAndGet();
-    onWrite.run(offset, src.remaining());
+    int length = src.remaining();
+    onWrite.run(offset, length);
     synchronized (bytes) {
-      src.get(bytes, (int) offset, src.remaining());
+      src.get(bytes, (int) offset, length);
     }
+    afterWrite.run(offset, length);
   }
 
   @Override
