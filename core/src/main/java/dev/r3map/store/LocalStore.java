@@ -32,8 +32,22 @@ final class LocalStore implements AutoCloseable {
       LocalStorage storage = new BackendStorage(options.local, chunks.size());
       return new LocalStore(storage, null, ChunkStore.over(chunks, storage, listener, false));
     }
+    return openMemory(chunks, listener);
+  }
+
+  private static LocalStore openMemory(Chunks chunks, LocalListener listener) throws IOException {
     LocalStorage storage = Platform.current().memory(chunks.size());
-    return new LocalStore(storage, null, ChunkStore.over(chunks, storage, listener, true));
+    try {
+      return new LocalStore(storage, null, ChunkStore.over(chunks, storage, listener, true));
+    } catch (RuntimeException | Error e) {
+      // No heap, perhaps, for what is to be known of so many blocks.
+      try {
+        storage.close();
+      } catch (IOException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
   }
 
   private static LocalStore openCache(

@@ -10,7 +10,6 @@ import dev.r3map.Region;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.FileBackend;
 import dev.r3map.backend.MemoryBackend;
-import dev.r3map.backend.PermanentIOException;
 import dev.r3map.grpc.GrpcServer;
 import dev.r3map.linux.Fuse;
 import dev.r3map.spi.BackendOptions;
@@ -29,6 +28,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -91,23 +91,6 @@ class LeakIT {
     return ManagedMount.on(remote).chunkSize(CHUNK).ioTimeout(SOON);
   }
 
-  /** What a call of a backend may end with. */
-  enum Failure {
-    TRANSIENT,
-    PERMANENT,
-    BUG,
-    ERROR;
-
-    Throwable make() {
-      return switch (this) {
-        case TRANSIENT -> new IOException("injected");
-        case PERMANENT -> new PermanentIOException("injected");
-        case BUG -> new IllegalStateException("injected");
-        case ERROR -> new LinkageError("injected");
-      };
-    }
-  }
-
   @ParameterizedTest
   @EnumSource
   void whicheverCallOfTheBackendFailsWhileOpeningNothingIsLeft(Failure failure) throws Exception {
@@ -133,6 +116,62 @@ class LeakIT {
       }
     }
     assertThat(opened).isPositive();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cached", "memory"})
+  void whicheverCallOfThePlatformFailsWhileOpeningNothingIsLeft(String store) throws Exception {
+    Child child = opener("brittle-platform", SIZE, store);
+    child.ok("mount");
+    assertThat(Integer.parseInt(child.ok("failAll"))).isGreaterThanOrEqualTo(4);
+    child.ok("close");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"cached", "memory"})
+  void whateverTheKernelRefusesToALocalStoreNothingIsLeft(String store) throws Exception {
+    long size = 1L << 30;
+    Child child = opener("", size, store);
+    child.ok("mount");
+    long pages =
+        Long.parseLong(
+            Files.readString(Path.of("/proc/" + child.pid() + "/statm")).split(" ", 2)[0]);
+    Map<String, String> refusals =
+        Map.of(
+            "--nofile=1",
+            "Too many open files",
+            "--fsize=" + size / 2,
+            "File too large",
+            "--as=" + (pages * 4096 + size / 2),
+            "Cannot allocate memory");
+    for (Map.Entry<String, String> refusal : refusals.entrySet()) {
+      child.ok("remember");
+      String limit = refusal.getKey();
+      limit(child, limit);
+      assertThat(child.tell("mount")).startsWith("error").contains(refusal.getValue());
+      limit(
+          child, limit.replaceFirst("=.*", limit.startsWith("--nofile") ? "=1024" : "=unlimited"));
+      child.ok("compare");
+      child.ok("mount");
+    }
+    child.ok("close");
+  }
+
+  /** A soft limit of a process, which can be raised again. */
+  private static void limit(Child child, String limit) throws Exception {
+    Host.run("prlimit", "--pid", Long.toString(child.pid()), limit + ":");
+  }
+
+  /** Opens mounts of a file that begins with the payload. */
+  private Child opener(String resources, long size, String store) throws Exception {
+    Path served = folder.resolve("served");
+    try (FileChannel file =
+        FileChannel.open(served, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      file.write(PAYLOAD.bytes(0, SIZE - 1), 0);
+      file.write(ByteBuffer.allocate(1), size - 1);
+    }
+    Path home = Files.createDirectory(folder.resolve("home"));
+    return children.startWith(resources, OpenMain.class, home.toString(), served.toString(), store);
   }
 
   /** Where no cache can be, and what is said. */
