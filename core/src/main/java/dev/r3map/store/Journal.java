@@ -13,9 +13,12 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -170,19 +173,43 @@ final class Journal implements AutoCloseable {
     }
   }
 
-  private static RandomAccessFile lockedFile(Path path) throws IOException {
-    RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw");
+  /** Opens or makes a file that nobody else uses. */
+  static RandomAccessFile lockedFile(Path path) throws IOException {
+    while (true) {
+      // Whoever had it may have put a new one in its place while we opened the old one.
+      List<Object> before = key(path);
+      RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw");
+      try {
+        lock(file, path);
+        if (key(path).equals(before)) {
+          return file;
+        }
+      } catch (IOException | RuntimeException e) {
+        file.close();
+        throw e;
+      }
+      file.close();
+    }
+  }
+
+  /** What tells a file from another that has, or had, its name; inodes are used again. */
+  private static List<Object> key(Path path) throws IOException {
+    try {
+      BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+      return List.of(String.valueOf(attributes.fileKey()), attributes.creationTime());
+    } catch (NoSuchFileException e) {
+      return List.of();
+    }
+  }
+
+  private static void lock(RandomAccessFile file, Path path) throws IOException {
     try {
       if (file.getChannel().tryLock() != null) {
-        return file;
+        return;
       }
     } catch (OverlappingFileLockException e) {
       // Somebody in this process has it: the same to the user.
-    } catch (IOException | RuntimeException e) {
-      file.close();
-      throw e;
     }
-    file.close();
     throw new PermanentIOException(
         "the cache of " + path + " is in use by another mount; give each mount its own cache");
   }

@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -293,6 +295,31 @@ class JournalTest {
           .isInstanceOf(PermanentIOException.class)
           .hasMessageContaining("in use");
       assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  void refusesASecondUserAlsoWhileItIsWrittenAnew() throws Exception {
+    Journal.Opened opened = open("boot");
+    try (Journal journal = opened.journal()) {
+      AtomicInteger refused = new AtomicInteger();
+      FutureTask<Boolean> second =
+          new FutureTask<>(() -> {
+            while (refused.get() < 20_000) {
+              try {
+                Journal.lockedFile(path).close();
+                return true;
+              } catch (PermanentIOException e) {
+                refused.incrementAndGet();
+              }
+            }
+            return false;
+          });
+      Thread.ofPlatform().start(second);
+      while (!second.isDone()) {
+        journal.begin(opened.state(), () -> {});
+      }
+      assertThat(second.get()).isFalse();
     }
   }
 
