@@ -2,6 +2,7 @@ package dev.r3map.linux;
 
 import dev.r3map.Device;
 import dev.r3map.Region;
+import dev.r3map.linux.ffi.Native;
 import dev.r3map.linux.fuse.FuseDevice;
 import dev.r3map.linux.fuse.FuseSupport;
 import dev.r3map.spi.FrontendRegion;
@@ -55,6 +56,15 @@ public final class Fuse {
       throw new IOException(reason.get());
     }
     return FuseDevice.open(frontendRegion, path, options);
+  }
+
+  /**
+   * Links the system calls of a mount, which takes about 0.1 s, once in a process. Who knows that
+   * it will mount can have that done by another thread while it does something else.
+   */
+  public static void prepare() {
+    var _ = unavailable();
+    Native.linkAll();
   }
 
   /** Why FUSE cannot be used here, and what to do about it; empty if it can. */

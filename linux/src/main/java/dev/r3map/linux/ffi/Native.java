@@ -9,6 +9,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,6 +42,25 @@ public final class Native {
      * @param arena lives as long as the call
      */
     long invoke(MemorySegment errno, Arena arena) throws Throwable;
+  }
+
+  /** Links what a mount calls now, and not when it is first called. */
+  public static void linkAll() {
+    List<Class<?>> users =
+        List.of(
+            MemoryCalls.class,
+            FileCalls.class,
+            StatCalls.class,
+            UserCalls.class,
+            MountCalls.class,
+            FuseCalls.class);
+    try {
+      for (Class<?> user : users) {
+        MethodHandles.lookup().ensureInitialized(user);
+      }
+    } catch (IllegalAccessException e) {
+      throw new AssertionError("of this package", e);
+    }
   }
 
   /** A handle whose first parameter is where {@code errno} goes. */
