@@ -227,15 +227,17 @@ final class ResourceClient implements Protocol {
     boolean durable = false;
     try {
       meantFor(server ->
-          caller.unary(
-              Methods.SYNC,
-              "sync",
-              ResourceWire.sync(server),
-              in -> {
-                if (ResourceWire.sync(in) != server) {
-                  throw new MalformedException("another instance answered");
-                }
-              }));
+          caller
+              .patient()
+              .unary(
+                  Methods.SYNC,
+                  "sync",
+                  ResourceWire.sync(server),
+                  in -> {
+                    if (ResourceWire.sync(in) != server) {
+                      throw new MalformedException("another instance answered");
+                    }
+                  }));
       durable = true;
     } finally {
       log.endSync(covered, durable);
