@@ -19,6 +19,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +66,14 @@ final class Journal implements AutoCloseable {
     void force() throws IOException;
   }
 
+  /**
+   * Those of this process. Another's lock refuses; but to open and close a file that this process
+   * has locked would lose it the lock, fcntl(2).
+   */
+  private static final Set<String> OPEN = ConcurrentHashMap.newKeySet();
+
   private final Path path;
+  private final String name;
   private final Header header;
   private final long blocks;
   private final ReentrantLock lock = new ReentrantLock();
@@ -92,8 +101,10 @@ final class Journal implements AutoCloseable {
   private long limit;
   private boolean closed;
 
-  private Journal(Path path, Header header, long blocks, RandomAccessFile file, long rewriteAt) {
+  private Journal(
+      Path path, String name, Header header, long blocks, RandomAccessFile file, long rewriteAt) {
     this.path = path;
+    this.name = name;
     this.header = header;
     this.blocks = blocks;
     this.file = file;
@@ -117,19 +128,33 @@ final class Journal implements AutoCloseable {
   static Opened open(Path path, Chunks chunks, String identity, String bootId, long rewriteAt)
       throws IOException {
     Header header = new Header(chunks.size(), chunks.chunkSize(), bootId, identity);
+    String name = path.toFile().getCanonicalPath();
+    if (!OPEN.add(name)) {
+      throw inUse(path);
+    }
+    try {
+      return open(path, name, header, chunks.blocks(), rewriteAt);
+    } catch (IOException | RuntimeException e) {
+      OPEN.remove(name);
+      throw e;
+    }
+  }
+
+  private static Opened open(Path path, String name, Header header, long blocks, long rewriteAt)
+      throws IOException {
     RandomAccessFile file = lockedFile(path);
     try {
       JournalState state;
       boolean sameBoot = false;
       if (file.length() == 0) {
-        state = new JournalState(chunks.blocks());
+        state = new JournalState(blocks);
       } else {
         Header old = Header.read(file, path.toString());
         checkSame(path, old, header);
-        sameBoot = old.bootId().equals(bootId);
-        state = JournalState.replay(file, chunks.blocks(), !sameBoot);
+        sameBoot = old.bootId().equals(header.bootId());
+        state = JournalState.replay(file, blocks, !sameBoot);
       }
-      Journal journal = new Journal(path, header, chunks.blocks(), file, rewriteAt);
+      Journal journal = new Journal(path, name, header, blocks, file, rewriteAt);
       journal.continueAfter(state, sameBoot);
       return new Opened(journal, state);
     } catch (IOException | RuntimeException e) {
@@ -210,7 +235,11 @@ final class Journal implements AutoCloseable {
     } catch (OverlappingFileLockException e) {
       // Somebody in this process has it: the same to the user.
     }
-    throw new PermanentIOException(
+    throw inUse(path);
+  }
+
+  private static IOException inUse(Path path) {
+    return new PermanentIOException(
         "the cache of " + path + " is in use by another mount; give each mount its own cache");
   }
 
@@ -416,8 +445,14 @@ final class Journal implements AutoCloseable {
   public void close() throws IOException {
     lock.lock();
     try {
-      closed = true;
-      file.close();
+      if (!closed) {
+        closed = true;
+        try {
+          file.close();
+        } finally {
+          OPEN.remove(name);
+        }
+      }
     } finally {
       lock.unlock();
     }

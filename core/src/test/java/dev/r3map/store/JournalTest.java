@@ -14,6 +14,8 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class JournalTest {
@@ -294,6 +296,18 @@ class JournalTest {
       assertThatThrownBy(() -> Journal.open(path, CHUNKS, "id"))
           .isInstanceOf(PermanentIOException.class)
           .hasMessageContaining("in use");
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void refusingASecondUserOfThisProcessKeepsThoseOfOthersOut() throws IOException {
+    try (Journal journal = open("boot").journal()) {
+      assertThatThrownBy(() -> Journal.open(path, CHUNKS, "id")).hasMessageContaining("in use");
+      // proc_locks(5): ... MAJOR:MINOR:INODE START END
+      assertThat(Files.readString(Path.of("/proc/locks")))
+          .contains(":" + Files.getAttribute(path, "unix:ino") + " 0 EOF");
       assertThat(journal).isNotNull();
     }
   }
