@@ -358,7 +358,7 @@ final class ChunkStore implements LocalView {
         to = present.nextClear(at, to);
       }
       if (at < to) {
-        journal.append(Type.DIRTY, at, to);
+        record(Type.DIRTY, at, to);
         recorded.set(at, to);
       }
       at = recorded.nextClear(to, end);
@@ -376,7 +376,13 @@ final class ChunkStore implements LocalView {
 
   private void record(Type type, long first, long end) throws IOException {
     if (journal != null) {
-      journal.append(type, first, end);
+      try {
+        journal.append(type, first, end);
+      } catch (IOException e) {
+        // The bytes may be there already, of blocks that stay absent.
+        pristine = false;
+        throw e;
+      }
     }
   }
 
@@ -447,7 +453,8 @@ final class ChunkStore implements LocalView {
   /** Keeps the journal from growing without bound. */
   void trimJournal() throws IOException {
     if (journal != null && journal.isLong()) {
-      commit();
+      committed = true;
+      journal.shorten(local::force);
     }
   }
 

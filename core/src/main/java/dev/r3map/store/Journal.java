@@ -175,16 +175,22 @@ final class Journal implements AutoCloseable {
     data.force();
     lock.lock();
     try {
-      rewrite(state);
+      rewriteOrContinue(state);
       sync();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void rewriteOrContinue(JournalState state) throws IOException {
+    try {
+      rewrite(state);
     } catch (NoSpaceException e) {
       if (!continued) {
         throw e;
       }
       // What is there is of this boot and says the same: go on with it.
       reserved = file.length();
-    } finally {
-      lock.unlock();
     }
   }
 
@@ -280,12 +286,28 @@ final class Journal implements AutoCloseable {
         put(Type.COMMIT, covered, 0);
       }
       sync();
-      if (isLong()) {
-        data.force();
-        file.seek(start);
-        rewrite(JournalState.replay(file, blocks, false));
-        sync();
+    } finally {
+      lock.unlock();
+    }
+    shorten(data);
+  }
+
+  /** Writes the file anew if it has become long; on a full disk, at another time. */
+  void shorten(Data data) throws IOException {
+    lock.lock();
+    try {
+      if (!isLong()) {
+        return;
       }
+      sync();
+      data.force();
+      file.seek(start);
+      try {
+        rewrite(JournalState.replay(file, blocks, false));
+      } catch (NoSpaceException e) {
+        limit = 2 * records;
+      }
+      sync();
     } finally {
       lock.unlock();
     }
@@ -301,7 +323,7 @@ final class Journal implements AutoCloseable {
     }
   }
 
-  /** Whether the next {@link #commit} would write the file anew. */
+  /** Whether {@link #shorten} would do anything. */
   boolean isLong() {
     lock.lock();
     try {
@@ -350,8 +372,7 @@ final class Journal implements AutoCloseable {
   /** Replaces the file by one that says the same in as few records as can be. */
   private void rewrite(JournalState state) throws IOException {
     Path next = path.resolveSibling(path.getFileName() + ".new");
-    Files.deleteIfExists(next);
-    RandomAccessFile file = lockedFile(next);
+    RandomAccessFile file = make(next);
     boolean done = false;
     try {
       byte[] head = header.encode();
@@ -382,6 +403,15 @@ final class Journal implements AutoCloseable {
         file.close();
         Files.deleteIfExists(next);
       }
+    }
+  }
+
+  private static RandomAccessFile make(Path path) throws IOException {
+    try {
+      Files.deleteIfExists(path);
+      return lockedFile(path);
+    } catch (IOException e) {
+      throw NoSpace.in(e, "journal " + path);
     }
   }
 

@@ -1,10 +1,12 @@
 package dev.r3map.store;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -80,5 +82,25 @@ class ChunkStoreTest {
     assertThat(store.clean(0, pushed, () -> false)).isTrue();
     store.forceClean();
     assertThat(storage.calls).isEmpty();
+  }
+
+  @Test
+  void bytesThatTheJournalDidNotTakeAreClearedBeforeTheirBlocksBecomeZeros() throws IOException {
+    byte[] bytes = new byte[CHUNKS.chunkSize()];
+    Arrays.fill(bytes, (byte) 7);
+    journal.close();
+    assertThatThrownBy(() -> store.install(0, ByteBuffer.wrap(bytes)))
+        .isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> store.install(0, ByteBuffer.allocate(bytes.length)))
+        .isInstanceOf(IOException.class);
+    assertThat(storage.calls).containsExactly("punch 0 " + bytes.length);
+  }
+
+  @Test
+  void writesThatTheJournalDidNotTakeAreClearedBeforeTheirBlocksBecomeZeros() throws IOException {
+    journal.close();
+    assertThatThrownBy(() -> write(0)).isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> store.installHole(0, Chunks.BLOCK)).isInstanceOf(IOException.class);
+    assertThat(storage.calls).containsExactly("punch 0 " + Chunks.BLOCK);
   }
 }

@@ -244,6 +244,38 @@ class JournalTest {
   }
 
   @Test
+  void whenThereIsNoRoomToWriteItselfAnewItGoesOnAndTriesAgainLater() throws IOException {
+    // Given that the new file cannot be made, in the words of a full disk.
+    Path full = Files.createDirectory(folder.resolve("no space left"));
+    path = full.resolve("x.journal");
+    Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 10);
+    opened.journal().begin(opened.state(), () -> {});
+    Path inTheWay = Files.createDirectories(full.resolve("x.journal.new/something")).getParent();
+    try (Journal journal = opened.journal()) {
+      for (int i = 0; i < 50; i++) {
+        journal.append(Type.DIRTY, i, i + 1);
+      }
+      journal.commit(() -> {});
+      assertThat(journal.isLong()).isFalse();
+
+      Files.delete(inTheWay.resolve("something"));
+      Files.delete(inTheWay);
+      int before = endOfRecords();
+      for (int i = 50; i < 110; i++) {
+        journal.append(Type.DIRTY, i, i + 1);
+      }
+      assertThat(journal.isLong()).isTrue();
+      journal.shorten(() -> {});
+      assertThat(endOfRecords()).isLessThan(before / 5);
+    }
+    Journal.Opened again = open("boot");
+    try (Journal journal = again.journal()) {
+      assertThat(again.state().dirty.cardinality()).isEqualTo(110);
+      assertThat(journal).isNotNull();
+    }
+  }
+
+  @Test
   void writesItselfAnewOnAThreadThatIsInterruptedAndLosesNothing() throws IOException {
     Journal.Opened opened = Journal.open(path, CHUNKS, "id", "boot", 10);
     opened.journal().begin(opened.state(), () -> {});
