@@ -78,7 +78,8 @@ public interface Region extends AutoCloseable {
   FileChannel file();
 
   /**
-   * Closes the frontends, pushes what is dirty, and lets go of everything; idempotent.
+   * Closes the frontends, ends the calls in flight (those that wait for the remote fail), pushes
+   * what is dirty, and lets go of everything; idempotent.
    *
    * @throws IOException if not everything could be pushed: says what stayed behind and where
    */

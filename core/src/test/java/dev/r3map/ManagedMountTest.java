@@ -703,6 +703,22 @@ class ManagedMountTest {
   }
 
   @Test
+  void whoWaitsUntilEnoughIsLocalEndsWithTheRegion() throws Exception {
+    Region region = quiet(new ScriptedBackend(2 * CHUNK)).open();
+    CompletableFuture<Boolean> waiting =
+        Waiting.supply(() -> {
+          try {
+            region.awaitLocal(1, Duration.ofDays(1));
+            return true;
+          } catch (InterruptedException | TimeoutException e) {
+            throw new IOException(e);
+          }
+        });
+    region.close();
+    assertThatThrownBy(waiting::get).hasMessageContaining("closed");
+  }
+
+  @Test
   void pushesInTheBackground() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(CHUNK);
     try (Region region = quiet(remote).pushInterval(Duration.ofMillis(20)).open()) {

@@ -189,6 +189,9 @@ public final class ManagedRegion extends OpenRegion {
     if (fatal != null) {
       throw Failures.reading(remote, 0, size, fatal);
     }
+    if (gate.isShut()) {
+      throw closed();
+    }
     return false;
   }
 
@@ -353,6 +356,7 @@ public final class ManagedRegion extends OpenRegion {
 
   /** What is written from now on, nobody would push. */
   private void endCalls() {
+    waiters.signal();
     fetcher.close();
     puller.close();
     gate.drain();

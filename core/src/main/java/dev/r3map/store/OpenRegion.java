@@ -28,8 +28,12 @@ abstract class OpenRegion implements FrontendRegion {
   /** A call between {@link #enter} and {@code gate.leave()}. */
   final void enter() throws IOException {
     if (!gate.enter()) {
-      throw new IOException("the region is closed: " + remote);
+      throw closed();
     }
+  }
+
+  final IOException closed() {
+    return new IOException("the region is closed: " + remote);
   }
 
   /** Checks a write and carries it out. */
