@@ -335,7 +335,7 @@ public final class FuseDevice implements Device, Frontend {
     if (receivers == null || mount == null) {
       return;
     }
-    if (!mount.byRoot()) {
+    if (mount.canNudge()) {
       nudges = Thread.ofPlatform().daemon().name("r3map FUSE nudge").start(this::nudge);
     }
     if (receivers.ended(END_LIMIT)) {

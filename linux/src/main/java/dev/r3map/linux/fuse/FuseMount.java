@@ -123,6 +123,11 @@ final class FuseMount {
     }
   }
 
+  /** Not for root, who need not, and not if somebody else has unmounted it. */
+  boolean canNudge() {
+    return handle.isPresent();
+  }
+
   /** Makes the kernel send a request after {@link #detach}, and waits for the answer. */
   void nudge() throws IOException {
     if (handle.isPresent()) {

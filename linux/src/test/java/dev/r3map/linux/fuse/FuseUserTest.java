@@ -37,7 +37,15 @@ class FuseUserTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"reads and writes", "held open", "read only", "in flight", "fails", "stale"})
+      strings = {
+        "reads and writes",
+        "held open",
+        "read only",
+        "in flight",
+        "fails",
+        "stale",
+        "unmounted while open"
+      })
   void aUserCan(String scenario) throws Exception {
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path home = Files.createDirectory(dir.resolve("home of user"));

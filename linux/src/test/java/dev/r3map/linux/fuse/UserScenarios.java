@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 
 /** What {@link FuseUserTest} has a process of another user do. */
 final class UserScenarios {
@@ -25,6 +26,7 @@ final class UserScenarios {
       case "in flight" -> inFlight(path);
       case "fails" -> fails(path);
       case "stale" -> stale(path);
+      case "unmounted while open" -> unmountedWhileOpen(path);
       default -> throw new IllegalArgumentException(args[0]);
     }
     check(Leaks.mounts(path.getParent()).isEmpty(), "mounts are left");
@@ -137,6 +139,29 @@ final class UserScenarios {
       check(Files.size(device.path()) == MIB, "size");
     }
     Files.delete(path);
+  }
+
+  private static void unmountedWhileOpen(Path path) throws Exception {
+    try (TestRegion region = TestRegion.local(MIB);
+        Program program = Program.start()) {
+      FuseDevice device = FuseDevice.open(region, path, FuseOptions.DEFAULT);
+      program.ok("open r " + device.path());
+      check(Leaks.run("fusermount3", "-u", "-z", path.toString()) == 0, "unmount");
+      FutureTask<Boolean> closing =
+          new FutureTask<>(() -> {
+            device.close();
+            return true;
+          });
+      Thread.ofPlatform().start(closing);
+      while (!closing.isDone()) {
+        check(
+            Leaks.threads().stream().noneMatch(thread -> thread.contains("nudge")),
+            "there is nothing to nudge");
+        Thread.sleep(10);
+      }
+      closing.get();
+      check(program.tell("read 0 4096").startsWith("error"), "read after close");
+    }
   }
 
   private static void same(String crc, byte[] expected) {
