@@ -126,10 +126,7 @@ public final class GrpcServer implements AutoCloseable {
         server.shutdownNow();
         await(CUT_OFF);
       }
-      for (Thread worker : served.workers()) {
-        worker.interrupt();
-        worker.join(CUT_OFF);
-      }
+      endWorkers();
     } catch (InterruptedException e) {
       interrupted = true;
       server.shutdownNow();
@@ -143,6 +140,16 @@ public final class GrpcServer implements AutoCloseable {
       if (socketFile != null) {
         socketFile.delete();
       }
+    }
+  }
+
+  /** Waits for all of them together: there may be thousands in a backend that hangs. */
+  private void endWorkers() throws InterruptedException {
+    List<Thread> workers = List.copyOf(served.workers());
+    workers.forEach(Thread::interrupt);
+    long deadline = System.nanoTime() + CUT_OFF.toNanos();
+    for (Thread worker : workers) {
+      worker.join(Duration.ofNanos(deadline - System.nanoTime()));
     }
   }
 
@@ -319,6 +326,7 @@ public final class GrpcServer implements AutoCloseable {
               .keepAliveTime(Limits.KEEPALIVE.toMillis() * 3, TimeUnit.MILLISECONDS)
               .keepAliveTimeout(Limits.KEEPALIVE_TIMEOUT.toMillis() * 2, TimeUnit.MILLISECONDS)
               .addStreamTracerFactory(new Deadlines())
+              .addStreamTracerFactory(Arrivals.factory())
               .addService(MountService.of(served))
               .addService(ResourceService.of(served));
       if (socketFile != null) {

@@ -31,7 +31,6 @@ final class MountService {
 
   private ServerCall.Listener<InputStream> startWriteAt(
       ServerCall<InputStream, InputStream> call, Metadata headers) {
-    // A message may be longer; what it takes beyond this is reserved once it is known.
     return ServerExchange.startReceiving(call, served, this::writeAt, Limits.FRAME);
   }
 
@@ -58,7 +57,6 @@ final class MountService {
   private void writeAt(ServerExchange exchange) throws Exception {
     MountWire.WriteAtArgs args;
     try (InputStream request = exchange.receiveOne()) {
-      exchange.reserve(Math.max(0, request.available() - Limits.FRAME));
       args = MountWire.writeAtArgs(request);
     }
     ByteBuffer data = args.data();

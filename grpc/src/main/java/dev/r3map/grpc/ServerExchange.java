@@ -4,6 +4,7 @@ import io.grpc.Detachable;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -42,23 +43,32 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
   private long received;
   private long sent;
 
+  /** What a message may take that its call has memory for. */
+  private final long expected;
+
+  /** What was taken for a message that is longer; for the event loop, and for who ends the call. */
+  private long unexpected;
+
   private ServerExchange(
-      ServerCall<InputStream, InputStream> call, Served served, Handler handler) {
+      ServerCall<InputStream, InputStream> call, Served served, Handler handler, long bytes) {
     this.call = call;
     this.served = served;
     this.handler = handler;
+    this.expected = bytes + Limits.HEADER;
   }
 
   /** A call whose requests are small. */
   static ServerExchange start(
       ServerCall<InputStream, InputStream> call, Served served, Handler handler) {
-    ServerExchange exchange = new ServerExchange(call, served, handler);
+    ServerExchange exchange = new ServerExchange(call, served, handler, 0);
+    Arrivals.reportTo(exchange);
     call.request(1);
     return exchange;
   }
 
   /**
-   * A call whose messages carry payload: they are asked for when there is memory for them.
+   * A call whose messages carry payload: they are asked for when there is memory for them. For one
+   * that is longer than expected more is taken while it arrives.
    *
    * @param bytes of payload in a message
    */
@@ -72,7 +82,8 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
           }
           handler.serve(exchange);
         };
-    ServerExchange exchange = new ServerExchange(call, served, receiving);
+    ServerExchange exchange = new ServerExchange(call, served, receiving, bytes);
+    Arrivals.reportTo(exchange);
     if (served.tryReserve(bytes)) {
       exchange.reserved = bytes;
       call.request(1);
@@ -116,6 +127,20 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
   void reserve(long bytes) throws Refusal, InterruptedException {
     served.reserve(bytes);
     reserved += bytes;
+  }
+
+  /**
+   * A message has grown to so many bytes, which the transport holds.
+   *
+   * @throws StatusRuntimeException if there is no memory for more, which ends the call
+   */
+  void arrived(long bytes) {
+    while (bytes > expected + unexpected) {
+      if (!served.tryReserve(Limits.FRAME)) {
+        throw Status.UNAVAILABLE.withDescription("the server is overloaded").asRuntimeException();
+      }
+      unexpected += Limits.FRAME;
+    }
   }
 
   void received(long bytes) {
@@ -230,6 +255,7 @@ final class ServerExchange extends ServerCall.Listener<InputStream> implements R
   private void letGo() {
     if (holders.decrementAndGet() == 0) {
       served.release(reserved);
+      served.release(unexpected);
     }
   }
 

@@ -134,6 +134,16 @@ class FailureTest {
   }
 
   @Test
+  void aSyncMayTakeLongerThanTheTimeout() throws Exception {
+    scripted.script = operation -> Thread.sleep(operation.equals("sync") ? 700 : 0);
+    try (Backend hasty =
+        Backends.open(server.uri(), BackendOptions.DEFAULT.withTimeout(Duration.ofMillis(500)))) {
+      hasty.sync();
+      assertThat(scripted.syncs).hasValue(1);
+    }
+  }
+
+  @Test
   void aTransferMayTakeLongerThanTheTimeoutAsLongAsItGoesOn() throws Exception {
     byte[] bytes = Bytes.random(1 << 20, 1);
     try (Scripted slow = new Scripted(8 << 20);

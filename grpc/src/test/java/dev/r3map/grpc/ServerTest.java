@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnknownFieldSet;
 import dev.r3map.Backends;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.MemoryBackend;
@@ -239,6 +240,53 @@ class ServerTest {
   }
 
   @Test
+  void aMessageThatIsLongerThanExpectedIsRefusedIfThereIsNoMemoryForIt() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    CountDownLatch reading = new CountDownLatch(32);
+    scripted.script =
+        operation -> {
+          reading.countDown();
+          go.await();
+        };
+    UnknownFieldSet.Field filling =
+        UnknownFieldSet.Field.newBuilder()
+            .addLengthDelimited(ByteString.copyFrom(new byte[20 * MIB]))
+            .build();
+    InfoRequest large =
+        InfoRequest.newBuilder()
+            .setUnknownFields(UnknownFieldSet.newBuilder().addField(100, filling).build())
+            .build();
+    try (GrpcServer small = GrpcServer.serve(scripted).memory(32L * MIB).start();
+        Backend backend = Backends.open(small.uri());
+        ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+      ManagedChannel own =
+          NettyChannelBuilder.forAddress("localhost", small.port()).usePlaintext().build();
+      ResourceGrpc.ResourceBlockingStub asking = ResourceGrpc.newBlockingStub(own);
+      List<Future<?>> reads = new ArrayList<>();
+      for (int i = 0; i < 32; i++) {
+        reads.add(executor.submit(() -> Bytes.read(backend, 0, MIB)));
+      }
+      reading.await();
+      assertThatThrownBy(() -> asking.info(large))
+          .isInstanceOfSatisfying(
+              StatusRuntimeException.class,
+              e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE));
+      go.countDown();
+      for (Future<?> read : reads) {
+        read.get();
+      }
+      // What a message took is given back: there is none for two at a time.
+      for (int i = 0; i < 5; i++) {
+        await()
+            .atMost(Duration.ofSeconds(10))
+            .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
+            .until(() -> asking.info(large).getSize() == scripted.size());
+      }
+      own.shutdownNow();
+    }
+  }
+
+  @Test
   void aRoundTripDelaysEveryCallAndLimitsNone() throws Exception {
     Duration delay = Duration.ofMillis(200);
     try (GrpcServer far = GrpcServer.serve(scripted).roundTrip(delay).start();
@@ -289,6 +337,33 @@ class ServerTest {
     }
     scripted.script = operation -> {};
     scripted.read(ByteBuffer.allocate(1), 0);
+  }
+
+  @Test
+  void closingWaitsForAllCallsThatDoNotEndTogether() throws Exception {
+    int calls = 30;
+    CountDownLatch syncing = new CountDownLatch(calls);
+    CountDownLatch never = new CountDownLatch(1);
+    scripted.script =
+        operation -> {
+          syncing.countDown();
+          while (never.getCount() > 0) {
+            try {
+              never.await();
+            } catch (InterruptedException e) {
+              // Stubborn.
+            }
+          }
+        };
+    for (int i = 0; i < calls; i++) {
+      var _ = ResourceGrpc.newFutureStub(channel).sync(SyncRequest.getDefaultInstance());
+    }
+    syncing.await();
+
+    long start = System.nanoTime();
+    server.close();
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(30));
+    never.countDown();
   }
 
   @Test
