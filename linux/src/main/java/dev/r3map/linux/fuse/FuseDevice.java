@@ -341,7 +341,11 @@ public final class FuseDevice implements Device, Frontend {
     if (receivers.ended(END_LIMIT)) {
       return;
     }
-    mount.abort();
+    try {
+      mount.abort();
+    } catch (IOException e) {
+      throw new IOException("it ends only when the programs that have the file open close it", e);
+    }
     if (!receivers.ended(END_LIMIT)) {
       throw new IOException("the receivers do not end");
     }
