@@ -24,7 +24,7 @@ class HangingRemoteTest {
   /** Chunks that keep every push worker busy and leave some waiting. */
   private static final int MANY = 20;
 
-  private static final Duration IO_TIMEOUT = Duration.ofMillis(300);
+  private static final Duration IO_TIMEOUT = Duration.ofMillis(500);
 
   private final CountDownLatch recovery = new CountDownLatch(1);
   private final ScriptedBackend.Script hang = (offset, length) -> Waiting.stubbornly(recovery);
