@@ -107,6 +107,21 @@ class BrokenRemoteTest {
   }
 
   @Test
+  void aMomentaryLackOfMemoryIsNoFailure() throws Exception {
+    ScriptedBackend remote = new ScriptedBackend(CHUNK);
+    AtomicInteger failures = new AtomicInteger(2);
+    remote.afterRead =
+        (offset, length) -> {
+          if (failures.getAndDecrement() > 0) {
+            throw new OutOfMemoryError("no direct memory");
+          }
+        };
+    try (Region region = managed(remote, 0)) {
+      assertThat(all(region)).isEqualTo(remote.bytes);
+    }
+  }
+
+  @Test
   void bugsDoNotEndThePull() throws Exception {
     ScriptedBackend remote = new ScriptedBackend(32 * CHUNK);
     AtomicInteger bugs = new AtomicInteger(20);

@@ -1,6 +1,7 @@
 package dev.r3map.bench;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,25 +30,32 @@ final class PassthroughTable implements Table {
     int rounds = bench.rounds(15);
     try (Station station = Station.start("r3map")) {
       station.tell("fill id=source size=%d seed=%d", size, Bench.SEED);
-      Path passed = bench.newFile("passed");
-      station.tell("mount id=p backend=source path=%s first=1 ro=true", passed);
-      Path cached = bench.newFile("cached");
-      station.tell("mount id=c backend=source path=%s first=1 ro=true passthrough=false", cached);
-      List<Contender> contenders =
-          List.of(
-              new Contender(TMPFS, bench.tmpfsFile(size)),
-              new Contender(R3MAP, passed),
-              new Contender(CACHED, cached));
-      for (Contender contender : contenders) {
-        bench.verify(contender.name(), contender.file(), size);
-      }
       for (int round = 0; round <= rounds; round++) {
         Bench.say("local: round %d of %d", round, rounds);
+        // Which pages of the machine a file gets makes a difference, so each round has files anew.
+        List<Contender> contenders =
+            List.of(
+                new Contender(TMPFS, bench.tmpfsFile(size)),
+                mount(bench, station, R3MAP, "p", ""),
+                mount(bench, station, CACHED, "c", "passthrough=false"));
+        for (Contender contender : contenders) {
+          bench.verify(contender.name(), contender.file(), size);
+        }
         for (Contender contender : Bench.rotated(contenders, round)) {
           measure(bench, results, round, contender);
         }
+        station.tell("unmount id=p");
+        station.tell("unmount id=c");
+        Files.delete(contenders.getFirst().file());
       }
     }
+  }
+
+  private static Contender mount(Bench bench, Station station, String name, String id, String words)
+      throws IOException {
+    Path file = bench.newFile(name);
+    station.tell("mount id=%s backend=source path=%s first=1 ro=true %s", id, file, words);
+    return new Contender(name, file);
   }
 
   private static void measure(Bench bench, Results results, int round, Contender contender)

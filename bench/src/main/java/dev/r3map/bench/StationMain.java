@@ -194,6 +194,9 @@ final class StationMain {
             .readOnly(readOnly)
             .chunkSize(CHUNK)
             .onChunkLocal(local::add);
+    if (words.has("cache")) {
+      mount.cache(Path.of(words.text("cache")));
+    }
     if (words.has("workers")) {
       mount.pullWorkers((int) words.number("workers"));
     }

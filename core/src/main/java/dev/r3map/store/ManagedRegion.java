@@ -90,7 +90,10 @@ public final class ManagedRegion extends OpenRegion {
     store = local.store();
     int pulling = options.pullWorkers;
     if (pulling == MountOptions.AUTOMATIC) {
-      pulling = Math.clamp(TRANSFER_BYTES / chunks.chunkSize(), LEAST_WORKERS, MOST_WORKERS);
+      // What a client of a remote receives counts as direct memory, of which there is as much as
+      // there may be heap.
+      long bytes = Math.min(TRANSFER_BYTES, Runtime.getRuntime().maxMemory() / 4);
+      pulling = Math.clamp(bytes / chunks.chunkSize(), LEAST_WORKERS, MOST_WORKERS);
     }
     BufferPool buffers =
         new BufferPool(chunks.chunkSize(), pulling + options.pushWorkers + READER_BUFFERS);
