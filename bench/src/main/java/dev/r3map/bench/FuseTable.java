@@ -146,6 +146,11 @@ final class FuseTable implements Table {
             + " [memfs.c](../bench/peers/memfs.c), with the same options; `nbdfuse` runs on nbdkit's"
             + " memory plugin. `cold` means that the page cache was emptied before.");
     text.medians(results, new ArrayList<>(results.metrics()), contenders);
+    text.paragraph(
+        "Most of a small request's time goes into waking the server, and that varies by more than"
+            + " what tells r3map and the C server apart: about 1 µs for the native calls of a read,"
+            + " and another one for a write, which goes to the local copy by a system call because"
+            + " nothing else can report that there is no room.");
     Markdown.Targets targets = new Markdown.Targets();
     for (String metric : List.of(DIRECT_4K, COLD_4K, MMAP_FAULT)) {
       targets.atLeast(metric + ": C server / r3map", results.ratio(MEMFS, R3MAP, metric), 1);

@@ -12,12 +12,16 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * What was measured, one row for each round, contender and metric, kept in a file as it comes.
  * Round 0 warms up: it is kept too and counts for nothing.
  */
 final class Results {
+  /** A comma outside of quotes: no cell has one without a space after it. */
+  private static final Pattern SEPARATOR = Pattern.compile(",(?! )");
+
   private static final String HEADER = "round,contender,metric,unit,value";
 
   /** One value. */
@@ -49,17 +53,25 @@ final class Results {
       if (line.startsWith("# ")) {
         results.notes.add(line.substring(2));
       } else if (!line.equals(HEADER)) {
-        String[] cells = line.split(",", -1);
+        String[] cells = SEPARATOR.split(line, -1);
         results.rows.add(
             new Row(
                 Integer.parseInt(cells[0]),
-                cells[1],
-                cells[2],
-                cells[3],
+                unquoted(cells[1]),
+                unquoted(cells[2]),
+                unquoted(cells[3]),
                 Double.parseDouble(cells[4])));
       }
     }
     return results;
+  }
+
+  private static String quoted(String cell) {
+    return cell.contains(",") ? '"' + cell + '"' : cell;
+  }
+
+  private static String unquoted(String cell) {
+    return cell.startsWith("\"") ? cell.substring(1, cell.length() - 1) : cell;
   }
 
   List<String> notes() {
@@ -69,7 +81,14 @@ final class Results {
   void add(int round, String contender, String metric, String unit, double value) {
     rows.add(new Row(round, contender, metric, unit, value));
     String line =
-        String.format(Locale.ROOT, "%d,%s,%s,%s,%.3f%n", round, contender, metric, unit, value);
+        String.format(
+            Locale.ROOT,
+            "%d,%s,%s,%s,%.3f%n",
+            round,
+            quoted(contender),
+            quoted(metric),
+            quoted(unit),
+            value);
     try {
       Files.writeString(file, line, StandardOpenOption.APPEND);
     } catch (IOException e) {

@@ -79,6 +79,13 @@ final class Fetcher implements AutoCloseable {
       }
     }
 
+    /** What went wrong before, should there be no time to see what goes wrong now. */
+    void inherit(IOException failure) {
+      if (lastFailure == null) {
+        lastFailure = failure;
+      }
+    }
+
     boolean isOver() {
       return abandoned || System.nanoTime() - deadline >= 0;
     }
@@ -127,8 +134,9 @@ final class Fetcher implements AutoCloseable {
    * Loads blocks without waiting for their chunk, if that would wait in line.
    *
    * @return whether they are present
+   * @throws IOException if they are not, and there is no time left
    */
-  private boolean loadFew(long offset, long length, long deadline) {
+  private boolean loadFew(long offset, long length, long deadline) throws IOException {
     long from = chunks.byteOf(Chunks.block(offset));
     long to = chunks.byteOf(Chunks.blockAfter(offset + length));
     long chunk = chunks.at(offset);
@@ -152,7 +160,11 @@ final class Fetcher implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    return store.isLocal(offset, length);
+    boolean local = store.isLocal(offset, length);
+    if (!local && System.nanoTime() - deadline >= 0) {
+      throw Failures.reading(remote, from, to - from, few.timedOut());
+    }
+    return local;
   }
 
   private void await(Fetch first, long deadline) throws IOException {
@@ -169,6 +181,7 @@ final class Fetcher implements AutoCloseable {
         throw Failures.reading(remote, wanted.offset, wanted.length, failure);
       }
       fetch = start(wanted, deadline);
+      fetch.inherit(failure);
     }
   }
 
@@ -274,17 +287,24 @@ final class Fetcher implements AutoCloseable {
       return true;
     } catch (PermanentIOException e) {
       throw e;
+    } catch (OutOfMemoryError e) {
+      // Others may give some back.
+      return refused(fetch, new IOException(e));
     } catch (IOException e) {
-      if (closed || Thread.interrupted()) {
-        throw new InterruptedException();
-      }
-      if (fetch.isOver()) {
-        fetch.gaveUp = true;
-        throw e;
-      }
-      fetch.lastFailure = e;
-      return false;
+      return refused(fetch, e);
     }
+  }
+
+  private boolean refused(Fetch fetch, IOException e) throws IOException, InterruptedException {
+    if (closed || Thread.interrupted()) {
+      throw new InterruptedException();
+    }
+    if (fetch.isOver()) {
+      fetch.gaveUp = true;
+      throw e;
+    }
+    fetch.lastFailure = e;
+    return false;
   }
 
   /** Starts or joins the fetch of a chunk for the background pull, and waits for its end. */
