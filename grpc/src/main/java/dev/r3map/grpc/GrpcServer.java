@@ -1,6 +1,7 @@
 package dev.r3map.grpc;
 
 import dev.r3map.backend.Backend;
+import dev.r3map.internal.SocketFile;
 import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.channel.ChannelOption;
@@ -64,7 +65,10 @@ public final class GrpcServer implements AutoCloseable {
     this.threads = threads;
     this.grace = grace;
     this.socketFile = socketFile;
-    this.uri = socketFile == null ? tcpUri(server, tls) : socketFile.uri();
+    this.uri =
+        socketFile == null
+            ? tcpUri(server, tls)
+            : URI.create("grpc+unix://" + socketFile.path().toUri().getRawPath());
   }
 
   private static URI tcpUri(Server server, boolean tls) {

@@ -1,8 +1,7 @@
-package dev.r3map.grpc;
+package dev.r3map.internal;
 
 import java.io.IOException;
 import java.net.ConnectException;
-import java.net.URI;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -20,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * and then takes its place in one step: no moment at which others could connect, and no race
  * between two servers over a stale file.
  */
-final class SocketFile {
+public final class SocketFile {
   private static final int TYPE_MASK = 0170000;
   private static final int SOCKET = 0140000;
 
@@ -28,26 +27,27 @@ final class SocketFile {
   private final Path temporary;
   private @Nullable Object key;
 
-  SocketFile(Path path) {
+  /** Does nothing yet. */
+  public SocketFile(Path path) {
     this.path = path.toAbsolutePath();
     String suffix = HexFormat.of().toHexDigits(new SecureRandom().nextLong(), 8);
     this.temporary = this.path.resolveSibling("." + suffix);
   }
 
   /** Where to bind. */
-  UnixDomainSocketAddress address() {
+  public UnixDomainSocketAddress address() {
     return UnixDomainSocketAddress.of(temporary);
   }
 
   /** Where clients connect. */
-  URI uri() {
-    return URI.create("grpc+unix://" + path.toUri().getRawPath());
+  public Path path() {
+    return path;
   }
 
   /**
    * @throws IOException if the path is taken by something that is not the socket of a dead server
    */
-  void checkFree() throws IOException {
+  public void checkFree() throws IOException {
     int mode;
     try {
       mode = (Integer) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
@@ -65,14 +65,14 @@ final class SocketFile {
   }
 
   /** Makes the bound socket reachable, for this user only. */
-  void publish() throws IOException {
+  public void publish() throws IOException {
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
     key = Files.getAttribute(temporary, "unix:ino");
     Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** Removes the file, unless another server has taken the path over. */
-  void delete() throws IOException {
+  public void delete() throws IOException {
     Files.deleteIfExists(temporary);
     if (key == null) {
       return;
