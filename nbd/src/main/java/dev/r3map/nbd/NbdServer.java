@@ -1,0 +1,300 @@
+package dev.r3map.nbd;
+
+import dev.r3map.backend.Backend;
+import dev.r3map.internal.SocketFile;
+import dev.r3map.nbd.server.Connection;
+import dev.r3map.nbd.server.Exports;
+import dev.r3map.nbd.server.Service;
+import dev.r3map.nbd.wire.SocketWire;
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.URI;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Serves backends as network block devices, to any client of the NBD protocol: fixed newstyle,
+ * structured replies and extended headers. All connections to an export see one device: what one of
+ * them flushes is durable for all. The backends stay the caller's; they are synced by clients that
+ * flush, and not by {@link #close}. Thread-safe.
+ *
+ * <p>Source: the NBD specification, {@code doc/proto.md} of NetworkBlockDevice/nbd.
+ */
+public final class NbdServer implements AutoCloseable {
+  /** Registered at IANA. */
+  public static final int DEFAULT_PORT = 10809;
+
+  private static final Logger LOG = System.getLogger(NbdServer.class.getName());
+
+  /** How long what was told to end may take to do so. */
+  private static final Duration CUT_OFF = Duration.ofSeconds(2);
+
+  /** After a failure to accept that may pass, such as too many open files. */
+  private static final Duration ACCEPT_PAUSE = Duration.ofMillis(100);
+
+  private final Builder how;
+  private final Service service;
+  private final ServerSocketChannel listener;
+  private final @Nullable SocketFile socketFile;
+  private final URI uri;
+  private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
+  private final Thread acceptor;
+
+  private NbdServer(
+      Builder how, Service service, ServerSocketChannel listener, @Nullable SocketFile socketFile)
+      throws IOException {
+    this.how = how;
+    this.service = service;
+    this.listener = listener;
+    this.socketFile = socketFile;
+    this.uri = socketFile == null ? tcpUri(listener) : unixUri(socketFile);
+    this.acceptor =
+        Thread.ofPlatform().daemon().name("r3map-nbd-accept").unstarted(this::acceptAll);
+  }
+
+  /** A server to be, on a free port of the loopback interface unless told otherwise. */
+  public static Builder serve(Backend backend) {
+    return serve(List.of(NbdExport.of("", backend)));
+  }
+
+  /** The same for several exports; clients that ask for no name get the first. */
+  public static Builder serve(List<NbdExport> exports) {
+    return new Builder(exports);
+  }
+
+  /** The port that the server listens on, 0 on a Unix socket. */
+  public int port() {
+    return Math.max(uri.getPort(), 0);
+  }
+
+  /**
+   * Where the server listens, as a client on this host writes it; without the name of an export.
+   */
+  public URI uri() {
+    return uri;
+  }
+
+  /**
+   * Ends the server: requests in flight are finished for as long as the grace lasts, later ones are
+   * refused with {@code ESHUTDOWN}. Idempotent.
+   */
+  @Override
+  public void close() throws IOException {
+    service.stop();
+    listener.close();
+    boolean interrupted = false;
+    try {
+      acceptor.join(CUT_OFF);
+      for (Connection connection : connections.keySet()) {
+        connection.stop();
+      }
+      awaitEnd(how.grace);
+      for (Connection connection : connections.keySet()) {
+        connection.cut();
+      }
+      service.workers().forEach(Thread::interrupt);
+      awaitEnd(CUT_OFF);
+    } catch (InterruptedException e) {
+      interrupted = true;
+      for (Connection connection : connections.keySet()) {
+        connection.cut();
+      }
+    } finally {
+      if (socketFile != null) {
+        socketFile.delete();
+      }
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private void awaitEnd(Duration patience) throws InterruptedException {
+    long deadline = System.nanoTime() + patience.toNanos();
+    for (Thread thread : List.copyOf(connections.values())) {
+      thread.join(Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1)));
+    }
+  }
+
+  private void acceptAll() {
+    while (listener.isOpen()) {
+      try {
+        accept(listener.accept());
+      } catch (ClosedChannelException e) {
+        return;
+      } catch (IOException | RuntimeException | OutOfMemoryError e) {
+        LOG.log(Level.WARNING, "cannot take a connection", e);
+        pause();
+      }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(ACCEPT_PAUSE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void accept(SocketChannel socket) throws IOException {
+    if (connections.size() >= how.connections) {
+      LOG.log(Level.WARNING, "more than {0} connections: refused one", how.connections);
+      socket.close();
+      return;
+    }
+    String peer = String.valueOf(socket.getRemoteAddress());
+    Connection connection = new Connection(new SocketWire(socket), service, how.handshake, peer);
+    Thread thread =
+        Thread.ofPlatform()
+            .daemon()
+            .name("r3map-nbd " + peer)
+            .unstarted(() -> {
+              try {
+                connection.run();
+              } finally {
+                connections.remove(connection);
+              }
+            });
+    connections.put(connection, thread);
+    thread.start();
+  }
+
+  private static URI unixUri(SocketFile file) {
+    return URI.create("nbd+unix:///?socket=" + file.path().toUri().getRawPath());
+  }
+
+  private static URI tcpUri(ServerSocketChannel listener) throws IOException {
+    InetSocketAddress address = (InetSocketAddress) listener.getLocalAddress();
+    InetAddress host = address.getAddress();
+    // The wildcard is nobody's address.
+    String shown = host.isAnyLocalAddress() ? "localhost" : host.getHostAddress();
+    return URI.create(
+        "nbd://%s:%d"
+            .formatted(shown.contains(":") ? "[" + shown + "]" : shown, address.getPort()));
+  }
+
+  /** Says how to serve. */
+  public static final class Builder {
+    private final List<NbdExport> exports;
+    private SocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+    private @Nullable SocketFile socketFile;
+    private boolean insecure;
+    private Duration handshake = Duration.ofSeconds(10);
+    private Duration grace = Duration.ofSeconds(2);
+    private int connections = 256;
+    private long memory = 256L << 20;
+
+    private Builder(List<NbdExport> exports) {
+      if (exports.isEmpty()) {
+        throw new IllegalArgumentException("nothing to serve");
+      }
+      this.exports = new ArrayList<>(exports);
+    }
+
+    /** On a TCP port; 0 for any that is free. */
+    public Builder listen(String host, int port) {
+      this.address = new InetSocketAddress(host, port);
+      this.socketFile = null;
+      return this;
+    }
+
+    /** On a Unix socket that only this user can reach; a dead server's is replaced. */
+    public Builder listen(Path socket) {
+      this.socketFile = new SocketFile(socket);
+      this.address = socketFile.address();
+      return this;
+    }
+
+    /** Plaintext is meant also where others can listen. */
+    public Builder insecure(boolean value) {
+      this.insecure = value;
+      return this;
+    }
+
+    /** How long a client may take to say what it wants; 10 s by default. */
+    public Builder handshakeTimeout(Duration value) {
+      this.handshake = value;
+      return this;
+    }
+
+    /** How long {@link NbdServer#close} lets requests in flight go on; 2 s by default. */
+    public Builder grace(Duration patience) {
+      this.grace = patience;
+      return this;
+    }
+
+    /** How many clients there may be at a time, 256 by default; more are sent away. */
+    public Builder connections(int most) {
+      this.connections = most;
+      return this;
+    }
+
+    /** Bytes of payload that all requests together may hold, 256 MiB by default; others wait. */
+    public Builder memory(long bytes) {
+      this.memory = bytes;
+      return this;
+    }
+
+    /**
+     * Listens and serves.
+     *
+     * @throws IllegalArgumentException if plaintext were offered beyond this host without {@link
+     *     #insecure}, two exports have one name, or the limits of a backend cannot be expressed
+     * @throws IOException if the address cannot be used, or a backend not be asked
+     */
+    public NbdServer start() throws IOException {
+      checkPlaintext();
+      Service service = new Service(new Exports(exports), memory);
+      SocketFile file = socketFile;
+      if (file != null) {
+        file.checkFree();
+      }
+      ServerSocketChannel listener =
+          file == null
+              ? ServerSocketChannel.open()
+              : ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+      try {
+        listener.bind(address);
+        if (file != null) {
+          file.publish();
+        }
+        NbdServer server = new NbdServer(this, service, listener, file);
+        server.acceptor.start();
+        return server;
+      } catch (IOException | RuntimeException e) {
+        listener.close();
+        if (file != null) {
+          file.delete();
+        }
+        throw e;
+      }
+    }
+
+    private void checkPlaintext() throws IOException {
+      if (!(address instanceof InetSocketAddress inet)) {
+        return;
+      }
+      if (inet.isUnresolved()) {
+        throw new IOException("cannot listen on %s: unknown host".formatted(inet.getHostString()));
+      }
+      if (!insecure && !inet.getAddress().isLoopbackAddress()) {
+        throw new IllegalArgumentException(
+            "cannot listen on %s in plaintext: give --insecure".formatted(inet));
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+package dev.r3map.nbd.server;
+
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_UNKNOWN;
+
+import dev.r3map.nbd.NbdExport;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What a server offers, by name. */
+public final class Exports {
+  private final Map<String, Export> byName = new LinkedHashMap<>();
+
+  /**
+   * @throws IllegalArgumentException if two have one name, or one cannot be expressed
+   * @throws IOException if a backend cannot tell its size
+   */
+  public Exports(List<NbdExport> served) throws IOException {
+    for (NbdExport export : served) {
+      if (byName.putIfAbsent(export.name(), new Export(export)) != null) {
+        throw new IllegalArgumentException("two exports named '%s'".formatted(export.name()));
+      }
+    }
+  }
+
+  /** In the order in which they were given. */
+  Collection<Export> all() {
+    return byName.values();
+  }
+
+  /** The empty name is that of the first export, unless one is called that. */
+  Export find(String name) throws Refused {
+    Export export = byName.get(name);
+    if (export == null && name.isEmpty()) {
+      export = new ArrayList<>(byName.values()).getFirst();
+    }
+    if (export == null) {
+      throw new Refused(REP_ERR_UNKNOWN, "no export is named '%s'".formatted(name));
+    }
+    return export;
+  }
+}

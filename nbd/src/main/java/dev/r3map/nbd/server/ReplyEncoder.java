@@ -1,0 +1,122 @@
+package dev.r3map.nbd.server;
+
+import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REPLY_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_BLOCK_STATUS;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_BLOCK_STATUS_EXT;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_ERROR;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_FLAG_DONE;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_NONE;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_DATA;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_HOLE;
+import static dev.r3map.nbd.protocol.Transmission.SIMPLE_REPLY_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.STATE_HOLE;
+import static dev.r3map.nbd.protocol.Transmission.STATE_ZERO;
+import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
+
+import dev.r3map.backend.Extent;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** Puts replies into bytes, in the form that a connection has agreed on. */
+final class ReplyEncoder {
+  /** The most that the head of a chunk takes: a header of 32 bytes, an offset and a length. */
+  static final int CHUNK = 48;
+
+  /** The most that an error takes. */
+  static final int ERROR = 512;
+
+  private static final int MAX_TEXT = 400;
+
+  private final boolean structured;
+  private final boolean extended;
+
+  ReplyEncoder(Agreed agreed) {
+    structured = agreed.structured();
+    extended = agreed.extended();
+  }
+
+  /** All went well, and there is nothing to send. */
+  void done(ByteBuffer out, Request request) {
+    if (extended) {
+      chunk(out, request, REPLY_FLAG_DONE, REPLY_NONE, 0);
+    } else {
+      simple(out, request, 0);
+    }
+  }
+
+  /** It failed; nothing was sent for this request. */
+  void error(ByteBuffer out, Request request, int error, String message) {
+    if (!structured) {
+      simple(out, request, error);
+      return;
+    }
+    byte[] text = message.getBytes(StandardCharsets.UTF_8);
+    int length = Math.min(text.length, MAX_TEXT);
+    // Not in the middle of a character.
+    while (length < text.length && (text[length] & 0xc0) == 0x80) {
+      length--;
+    }
+    chunk(out, request, REPLY_FLAG_DONE, REPLY_ERROR, Integer.BYTES + Short.BYTES + length);
+    out.putInt(error).putShort((short) length).put(text, 0, length);
+  }
+
+  /** What comes before bytes that were read. */
+  void data(ByteBuffer out, Request request, long offset, int length, boolean last) {
+    if (!structured) {
+      simple(out, request, 0);
+      return;
+    }
+    chunk(out, request, last ? REPLY_FLAG_DONE : 0, REPLY_OFFSET_DATA, Long.BYTES + (long) length);
+    out.putLong(offset);
+  }
+
+  /** Zeros that were read, and do not travel. Only where replies are structured. */
+  void hole(ByteBuffer out, Request request, long offset, int length, boolean last) {
+    chunk(out, request, last ? REPLY_FLAG_DONE : 0, REPLY_OFFSET_HOLE, Long.BYTES + Integer.BYTES);
+    out.putLong(offset).putInt(length);
+  }
+
+  /** How many bytes {@link #blockStatus} takes. */
+  int blockStatusLength(int extents) {
+    return CHUNK + extents * (extended ? 16 : 8);
+  }
+
+  void blockStatus(ByteBuffer out, Request request, List<Extent> extents) {
+    if (extended) {
+      long length = 2L * Integer.BYTES + 16L * extents.size();
+      chunk(out, request, REPLY_FLAG_DONE, REPLY_BLOCK_STATUS_EXT, length);
+      out.putInt(MetaContexts.ALLOCATION_ID).putInt(extents.size());
+      for (Extent extent : extents) {
+        out.putLong(extent.length()).putLong(state(extent));
+      }
+      return;
+    }
+    long length = Integer.BYTES + 8L * extents.size();
+    chunk(out, request, REPLY_FLAG_DONE, REPLY_BLOCK_STATUS, length);
+    out.putInt(MetaContexts.ALLOCATION_ID);
+    for (Extent extent : extents) {
+      out.putInt((int) extent.length()).putInt(state(extent));
+    }
+  }
+
+  private static int state(Extent extent) {
+    return extent.hole() ? STATE_HOLE | STATE_ZERO : 0;
+  }
+
+  private static void simple(ByteBuffer out, Request request, int error) {
+    out.putInt(SIMPLE_REPLY_MAGIC).putInt(error).putLong(request.cookie);
+  }
+
+  private void chunk(ByteBuffer out, Request request, int flags, int type, long length) {
+    out.putInt(extended ? EXTENDED_REPLY_MAGIC : STRUCTURED_REPLY_MAGIC)
+        .putShort((short) flags)
+        .putShort((short) type)
+        .putLong(request.cookie);
+    if (extended) {
+      out.putLong(request.offset).putLong(length);
+    } else {
+      out.putInt((int) length);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/** Connections as streams of bytes: plain, and later encrypted. */
+@NullMarked
+package dev.r3map.nbd.wire;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,214 @@
+package dev.r3map.nbd;
+
+import static dev.r3map.nbd.protocol.Handshake.FLAG_FIXED_NEWSTYLE;
+import static dev.r3map.nbd.protocol.Handshake.FLAG_NO_ZEROES;
+import static dev.r3map.nbd.protocol.Handshake.MAGIC;
+import static dev.r3map.nbd.protocol.Handshake.OPTION_MAGIC;
+import static dev.r3map.nbd.protocol.Handshake.OPT_GO;
+import static dev.r3map.nbd.protocol.Handshake.REPLY_MAGIC;
+import static dev.r3map.nbd.protocol.Handshake.REP_ACK;
+import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REPLY_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REQUEST_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.REQUEST_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.SIMPLE_REPLY_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Speaks the protocol word by word, also in ways that no good client would. */
+final class RawClient implements AutoCloseable {
+  /** What a server may take to answer. */
+  private static final int PATIENCE_MILLIS = 10_000;
+
+  final Socket socket;
+  final DataInputStream in;
+  final DataOutputStream out;
+
+  /** The answer to an option. */
+  @SuppressWarnings("ArrayRecordComponent")
+  record Reply(int type, byte[] data) {
+    ByteBuffer buffer() {
+      return ByteBuffer.wrap(data);
+    }
+
+    String text() {
+      return new String(data, StandardCharsets.UTF_8);
+    }
+  }
+
+  /** A simple reply without its data, or a chunk. */
+  @SuppressWarnings("ArrayRecordComponent")
+  record Chunk(int flags, int type, int error, long cookie, byte[] data) {
+    ByteBuffer buffer() {
+      return ByteBuffer.wrap(data);
+    }
+  }
+
+  private RawClient(int port) throws IOException {
+    socket = new Socket(InetAddress.getLoopbackAddress(), port);
+    socket.setSoTimeout(PATIENCE_MILLIS);
+    in = new DataInputStream(socket.getInputStream());
+    out = new DataOutputStream(socket.getOutputStream());
+  }
+
+  /** Connects and says nothing. */
+  static RawClient silent(NbdServer server) throws IOException {
+    return new RawClient(server.port());
+  }
+
+  /** Greets as a client of today. */
+  static RawClient greeted(NbdServer server) throws IOException {
+    return greeted(server, FLAG_FIXED_NEWSTYLE | FLAG_NO_ZEROES);
+  }
+
+  static RawClient greeted(NbdServer server, int flags) throws IOException {
+    RawClient client = new RawClient(server.port());
+    if (client.in.readLong() != MAGIC || client.in.readLong() != OPTION_MAGIC) {
+      throw new IOException("no NBD server");
+    }
+    client.in.readUnsignedShort();
+    client.out.writeInt(flags);
+    return client;
+  }
+
+  /** Has chosen these options and the default export. */
+  static RawClient ready(NbdServer server, int... options) throws IOException {
+    RawClient client = greeted(server);
+    for (int option : options) {
+      client.ask(option);
+      client.ack();
+    }
+    client.go("");
+    return client;
+  }
+
+  void go(String name) throws IOException {
+    ask(OPT_GO, info(name));
+    ack();
+  }
+
+  /** The data of INFO and GO. */
+  static byte[] info(String name, int... wanted) {
+    byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+    ByteBuffer data =
+        ByteBuffer.allocate(6 + bytes.length + 2 * wanted.length).putInt(bytes.length).put(bytes);
+    data.putShort((short) wanted.length);
+    for (int type : wanted) {
+      data.putShort((short) type);
+    }
+    return data.array();
+  }
+
+  /** The data of LIST and SET META CONTEXT. */
+  static byte[] contexts(String name, String... queries) {
+    ByteBuffer data = ByteBuffer.allocate(4096);
+    data.putInt(name.length()).put(name.getBytes(StandardCharsets.UTF_8)).putInt(queries.length);
+    for (String query : queries) {
+      data.putInt(query.length()).put(query.getBytes(StandardCharsets.UTF_8));
+    }
+    byte[] all = new byte[data.position()];
+    data.flip().get(all);
+    return all;
+  }
+
+  void ask(int option, byte... data) throws IOException {
+    out.writeLong(OPTION_MAGIC);
+    out.writeInt(option);
+    out.writeInt(data.length);
+    out.write(data);
+  }
+
+  Reply reply() throws IOException {
+    if (in.readLong() != REPLY_MAGIC) {
+      throw new IOException("no reply to an option");
+    }
+    in.readInt();
+    int type = in.readInt();
+    return new Reply(type, in.readNBytes(in.readInt()));
+  }
+
+  /** All replies to an option, up to the last one. */
+  List<Reply> replies() throws IOException {
+    List<Reply> all = new ArrayList<>();
+    do {
+      all.add(reply());
+    } while (all.getLast().type() > REP_ACK);
+    return all;
+  }
+
+  void ack() throws IOException {
+    Reply last = replies().getLast();
+    if (last.type() != REP_ACK) {
+      throw new IOException("refused: " + Integer.toHexString(last.type()) + " " + last.text());
+    }
+  }
+
+  void request(int type, int flags, long cookie, long offset, int length) throws IOException {
+    out.writeInt(REQUEST_MAGIC);
+    out.writeShort(flags);
+    out.writeShort(type);
+    out.writeLong(cookie);
+    out.writeLong(offset);
+    out.writeInt(length);
+  }
+
+  void extended(int type, int flags, long cookie, long offset, long length) throws IOException {
+    out.writeInt(EXTENDED_REQUEST_MAGIC);
+    out.writeShort(flags);
+    out.writeShort(type);
+    out.writeLong(cookie);
+    out.writeLong(offset);
+    out.writeLong(length);
+  }
+
+  Chunk chunk() throws IOException {
+    int magic = in.readInt();
+    return switch (magic) {
+      case SIMPLE_REPLY_MAGIC -> {
+        int error = in.readInt();
+        yield new Chunk(1, 0, error, in.readLong(), new byte[0]);
+      }
+      case STRUCTURED_REPLY_MAGIC -> {
+        int flags = in.readUnsignedShort();
+        int type = in.readUnsignedShort();
+        long cookie = in.readLong();
+        yield whole(flags, type, cookie, in.readNBytes(in.readInt()));
+      }
+      case EXTENDED_REPLY_MAGIC -> {
+        int flags = in.readUnsignedShort();
+        int type = in.readUnsignedShort();
+        long cookie = in.readLong();
+        in.readLong();
+        yield whole(flags, type, cookie, in.readNBytes((int) in.readLong()));
+      }
+      default -> throw new IOException("no reply: " + Integer.toHexString(magic));
+    };
+  }
+
+  private static Chunk whole(int flags, int type, long cookie, byte[] data) {
+    int error = (type & 1 << 15) == 0 ? 0 : ByteBuffer.wrap(data).getInt();
+    return new Chunk(flags, type, error, cookie, data);
+  }
+
+  /** Whether the server has ended the connection. */
+  boolean isEnded() throws IOException {
+    try {
+      return in.read() < 0;
+    } catch (java.net.SocketException e) {
+      return true;
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    socket.close();
+  }
+}
