@@ -3,17 +3,21 @@ package dev.r3map.cli;
 import dev.r3map.backend.Backend;
 import dev.r3map.cli.args.DurationConverter;
 import dev.r3map.cli.args.ListenerOptions;
-import dev.r3map.cli.args.Resource;
-import dev.r3map.cli.args.ResourceConverter;
+import dev.r3map.cli.args.Served;
 import dev.r3map.cli.args.SizeConverter;
 import dev.r3map.cli.term.Console;
 import dev.r3map.cli.term.Human;
 import dev.r3map.cli.term.JsonObject;
 import dev.r3map.cli.term.StopSignal;
 import dev.r3map.grpc.GrpcServer;
+import dev.r3map.nbd.NbdExport;
+import dev.r3map.nbd.NbdServer;
 import dev.r3map.spi.BackendOptions;
 import java.io.IOException;
+import java.net.URI;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -21,15 +25,18 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Serves a resource to other hosts. */
+/** Serves resources to other hosts. */
 @Command(
     name = "serve",
-    header = "Serve a resource to other hosts.",
+    header = "Serve resources to other hosts.",
     description = {
       "",
       "Whoever can connect can read it, and write it unless --read-only: beyond this host there"
           + " should be TLS and a token or client certificates. The command runs until Ctrl-C or"
           + " SIGTERM; then it makes everything durable and exits with 0.",
+      "",
+      "With --listen nbd://HOST:PORT any NBD client can use it (qemu, nbdcopy, nbd-client, fio), and"
+          + " there may be several resources, each an export of its own.",
       ""
     },
     footerHeading = "%n@|bold Examples|@%n",
@@ -37,15 +44,20 @@ import picocli.CommandLine.Parameters;
       "  r3map serve ./disk.img",
       "  r3map serve ./film.mp4 --read-only --listen grpc+unix:///run/user/1000/film.sock",
       "  r3map serve new.img --create 10GiB --rtt 20ms    # feels like another continent",
+      "  r3map serve root=disk.img data=memory:1GiB --listen nbd://127.0.0.1:10809",
       "  R3MAP_TOKEN=$(cat secret) r3map serve ./disk.img --listen grpcs://0.0.0.0:1337 \\",
       "      --tls-cert server.pem --tls-key server.key",
     })
 final class ServeCommand extends ConsoleCommand {
   @Parameters(
-      paramLabel = "RESOURCE",
-      converter = ResourceConverter.class,
-      description = "A URI, or the path of a file.")
-  private Resource resource;
+      arity = "1..*",
+      paramLabel = "[NAME=]RESOURCE",
+      converter = Served.Converter.class,
+      description = {
+        "A URI, or the path of a file. Of several, NBD clients choose one by its name, which is that"
+            + " of the file unless one is given; those that give none get the first."
+      })
+  private List<Served> resources = List.of();
 
   @Option(
       names = {"-r", "--read-only"},
@@ -79,7 +91,21 @@ final class ServeCommand extends ConsoleCommand {
     if (create != null) {
       options = options.withCreate(create);
     }
-    try (Backend backend = resource.open(options)) {
+    if (listener.isNbd()) {
+      serveNbd(console, stop, options);
+    } else {
+      serveGrpc(console, stop, options);
+    }
+    return ExitCode.OK;
+  }
+
+  private void serveGrpc(Console console, StopSignal stop, BackendOptions options)
+      throws IOException, InterruptedException {
+    if (resources.size() > 1 || resources.getFirst().given().isPresent()) {
+      throw new IllegalArgumentException(
+          "gRPC serves one resource, without a name: use --listen nbd://HOST:PORT for several");
+    }
+    try (Backend backend = resources.getFirst().resource().open(options)) {
       try (GrpcServer server =
           listener
               .applyTo(GrpcServer.serve(backend))
@@ -87,16 +113,72 @@ final class ServeCommand extends ConsoleCommand {
               .roundTrip(rtt)
               .observer((operation, in, out, ok) -> count(in, out))
               .start()) {
-        sayReady(console, server, backend);
-        stop.onFirst(() -> console.say("stopping"));
-        stop.await();
+        awaitEnd(console, stop, server.uri(), List.of(backend));
       }
-      if (!readOnly && !backend.geometry().readOnly()) {
-        backend.sync();
+      makeDurable(backend);
+    }
+    console.event(() ->
+        JsonObject.event("stopped").with("sent", sent.sum()).with("received", received.sum()));
+    console.say(
+        "served %s, and took %s".formatted(Human.bytes(sent.sum()), Human.bytes(received.sum())));
+  }
+
+  private void serveNbd(Console console, StopSignal stop, BackendOptions options)
+      throws IOException, InterruptedException {
+    if (!rtt.isZero()) {
+      throw new IllegalArgumentException("--rtt is for gRPC");
+    }
+    List<Backend> backends = new ArrayList<>();
+    try {
+      List<NbdExport> exports = new ArrayList<>();
+      for (Served served : resources) {
+        Backend backend = served.resource().open(options);
+        backends.add(backend);
+        exports.add(
+            NbdExport.of(served.name(), backend)
+                .withDescription(served.resource().toString())
+                .withReadOnly(readOnly));
+      }
+      try (NbdServer server = listener.applyTo(NbdServer.serve(exports)).start()) {
+        awaitEnd(console, stop, server.uri(), backends);
+      }
+      for (Backend backend : backends) {
+        makeDurable(backend);
+      }
+    } finally {
+      closeAll(backends);
+    }
+    console.event(() -> JsonObject.event("stopped"));
+    console.say("stopped");
+  }
+
+  private static void closeAll(List<Backend> backends) throws IOException {
+    IOException failure = null;
+    for (Backend backend : backends) {
+      try {
+        backend.close();
+      } catch (IOException e) {
+        failure = e;
       }
     }
-    sayStopped(console);
-    return ExitCode.OK;
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  private void awaitEnd(Console console, StopSignal stop, URI uri, List<Backend> backends)
+      throws IOException, InterruptedException {
+    for (int i = 0; i < backends.size(); i++) {
+      sayReady(console, uri, resources.get(i), backends.get(i));
+    }
+    stop.onFirst(() -> console.say("stopping"));
+    stop.await();
+  }
+
+  private void makeDurable(Backend backend) throws IOException {
+    if (!readOnly && !backend.geometry().readOnly()) {
+      backend.sync();
+    }
   }
 
   private void count(long in, long out) {
@@ -104,29 +186,26 @@ final class ServeCommand extends ConsoleCommand {
     sent.add(out);
   }
 
-  private void sayReady(Console console, GrpcServer server, Backend backend) throws IOException {
+  private void sayReady(Console console, URI uri, Served served, Backend backend)
+      throws IOException {
     long size = backend.size();
     boolean writable = !readOnly && !backend.geometry().readOnly();
-    console.event(() ->
-        JsonObject.event("ready")
-            .with("listen", server.uri().toString())
-            .with("resource", resource.toString())
-            .with("size", size)
-            .with("readOnly", !writable)
-            .with("pid", ProcessHandle.current().pid()));
+    console.event(() -> {
+      JsonObject event =
+          JsonObject.event("ready")
+              .with("listen", uri.toString())
+              .with("resource", served.resource().toString())
+              .with("size", size)
+              .with("readOnly", !writable)
+              .with("pid", ProcessHandle.current().pid());
+      return listener.isNbd() ? event.with("export", served.name()) : event;
+    });
     console.say(
         "serving %s (%s, %s) at %s; Ctrl-C ends that"
             .formatted(
-                resource,
+                served.resource(),
                 Human.bytes(size),
                 writable ? "read and write" : "read only",
-                server.uri()));
-  }
-
-  private void sayStopped(Console console) {
-    console.event(() ->
-        JsonObject.event("stopped").with("sent", sent.sum()).with("received", received.sum()));
-    console.say(
-        "served %s, and took %s".formatted(Human.bytes(sent.sum()), Human.bytes(received.sum())));
+                listener.isNbd() ? uri + " as " + served.name() : uri));
   }
 }

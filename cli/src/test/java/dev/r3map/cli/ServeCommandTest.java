@@ -10,15 +10,21 @@ import dev.r3map.backend.ReadOnlyException;
 import dev.r3map.spi.BackendOptions;
 import java.io.IOException;
 import java.net.URI;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ServeCommandTest {
   private static final byte[] CONTENT = "what is served".getBytes(ISO_8859_1);
@@ -51,6 +57,55 @@ class ServeCommandTest {
       assertThat(server.end().code()).isZero();
       assertThat(file).hasBinaryContent(CONTENT);
     }
+  }
+
+  @Test
+  void nbdServesSeveralResourcesByName() throws Exception {
+    Path socket = folder.resolve("nbd");
+    try (Cli server =
+        Cli.start(
+            "serve",
+            "disk=" + file,
+            "memory:1MiB",
+            "--listen",
+            "nbd+unix://" + socket,
+            "--read-only",
+            "--json")) {
+      assertThat(server.awaitEvent("ready"))
+          .containsEntry("listen", "nbd+unix:///?socket=" + socket)
+          .containsEntry("export", "disk")
+          .containsEntry("readOnly", true);
+      try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+        ByteBuffer greeting = ByteBuffer.allocate(8);
+        while (greeting.hasRemaining()) {
+          assertThat(client.read(greeting)).isPositive();
+        }
+        assertThat(new String(greeting.array(), StandardCharsets.US_ASCII)).isEqualTo("NBDMAGIC");
+      }
+      server.signal("TERM");
+      assertThat(server.end().code()).isZero();
+    }
+    assertThat(socket).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "FILE FILE --listen grpc+unix:///s; one resource",
+        "name=FILE --listen grpc+unix:///s; one resource",
+        "a=FILE a=memory:1MiB --listen nbd://127.0.0.1:0; two exports named 'a'",
+        "FILE --listen nbd://127.0.0.1:0 --rtt 1s; --rtt is for gRPC",
+        "FILE --listen nbd://0.0.0.0:0; in plaintext",
+        "FILE --listen nbd://127.0.0.1:0 --tls-cert x --tls-key y; plaintext",
+        "FILE --listen http://127.0.0.1; expected grpc://",
+      })
+  void whatDoesNotFitIsRefused(String words) throws Exception {
+    String[] parts = words.split("; ", 2);
+    List<String> arguments = new ArrayList<>(List.of("serve"));
+    arguments.addAll(List.of(parts[0].replace("FILE", file.toString()).split(" ")));
+    Cli.Result refused = Cli.run(arguments.toArray(String[]::new));
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err()).contains(parts[1]);
   }
 
   @Test

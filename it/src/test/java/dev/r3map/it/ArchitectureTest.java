@@ -31,6 +31,7 @@ class ArchitectureTest {
   };
   private static final String LINUX = "dev.r3map.linux..";
   private static final String GRPC = "dev.r3map.grpc..";
+  private static final String NBD = "dev.r3map.nbd..";
   private static final String TESTKIT = "dev.r3map.testkit..";
   private static final String CLI = "dev.r3map.cli..";
 
@@ -40,7 +41,7 @@ class ArchitectureTest {
   static void readClasses() {
     ours = new ClassFileImporter().importPackages("dev.r3map").that(areNoTests());
     // A rule about packages that are not there holds for ever.
-    for (String module : List.of("dev.r3map.store", LINUX, GRPC, TESTKIT, CLI)) {
+    for (String module : List.of("dev.r3map.store", LINUX, GRPC, NBD, TESTKIT, CLI)) {
       assertThat(ours.that(resideInAPackage(module))).as(module).isNotEmpty();
     }
   }
@@ -77,6 +78,16 @@ class ArchitectureTest {
         .should()
         .onlyDependOnClassesThat(
             resideIn(CORE, JDK, NULL_MARKS, GRPC, "io.grpc..", "io.netty..", "javax.net.ssl.."))
+        .check(ours);
+  }
+
+  @Test
+  void nbdNeedsCoreAlone() {
+    classes()
+        .that()
+        .resideInAPackage(NBD)
+        .should()
+        .onlyDependOnClassesThat(resideIn(CORE, JDK, NULL_MARKS, NBD, "javax.net.ssl.."))
         .check(ours);
   }
 

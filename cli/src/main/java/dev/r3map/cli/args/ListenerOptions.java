@@ -1,6 +1,7 @@
 package dev.r3map.cli.args;
 
 import dev.r3map.grpc.GrpcServer;
+import dev.r3map.nbd.NbdServer;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -12,14 +13,15 @@ import picocli.CommandLine.Option;
 
 /** Where a server listens, and to whom it talks. */
 public final class ListenerOptions {
-  private static final int DEFAULT_PORT = 1337;
+  private static final int GRPC_PORT = 1337;
 
   @Option(
       names = "--listen",
       paramLabel = "ADDRESS",
       defaultValue = "grpc://127.0.0.1:1337",
       description = {
-        "Where: grpc://HOST:PORT (plaintext), grpcs://HOST:PORT (TLS) or grpc+unix:///SOCKET.",
+        "Where, and what is spoken: grpc://HOST:PORT (plaintext), grpcs://HOST:PORT (TLS),"
+            + " grpc+unix:///SOCKET, nbd://HOST:PORT or nbd+unix:///SOCKET.",
         "Port 0 is any free one. Default: ${DEFAULT-VALUE}."
       })
   private String address = "grpc://127.0.0.1:1337";
@@ -54,15 +56,40 @@ public final class ListenerOptions {
   @Option(names = "--insecure", description = "Offer plaintext (grpc://) also beyond this host.")
   private boolean insecure;
 
+  /** Whether it is NBD that is spoken. */
+  public boolean isNbd() {
+    return scheme(parse()).startsWith("nbd");
+  }
+
   /**
-   * Tells a server all of this.
+   * Tells a server of NBD all of this.
+   *
+   * @throws IllegalArgumentException if an option is malformed or does not fit another one
+   */
+  public NbdServer.Builder applyTo(NbdServer.Builder server) {
+    if (certificate != null || key != null || clientCa != null || tokenFile != null) {
+      throw new IllegalArgumentException("NBD is served in plaintext, and without a token");
+    }
+    URI where = parse();
+    switch (scheme(where)) {
+      case "nbd" -> {
+        requirePlain(where);
+        server.listen(host(where), where.getPort() < 0 ? NbdServer.DEFAULT_PORT : where.getPort());
+      }
+      case "nbd+unix" -> server.listen(socket(where));
+      default -> throw unknownScheme();
+    }
+    return server.insecure(insecure);
+  }
+
+  /**
+   * Tells a server of gRPC all of this.
    *
    * @throws IllegalArgumentException if an option is malformed or does not fit another one
    */
   public GrpcServer.Builder applyTo(GrpcServer.Builder server) throws IOException {
     URI where = parse();
-    String scheme = Optional.ofNullable(where.getScheme()).orElse("").toLowerCase(Locale.ROOT);
-    switch (scheme) {
+    switch (scheme(where)) {
       case "grpc" -> {
         if (certificate != null || key != null || clientCa != null) {
           throw new IllegalArgumentException("TLS needs --listen grpcs://HOST:PORT");
@@ -77,10 +104,7 @@ public final class ListenerOptions {
         listen(server, where);
       }
       case "grpc+unix" -> server.listen(socket(where));
-      default ->
-          throw new IllegalArgumentException(
-              "cannot listen on '%s': expected grpc://, grpcs:// or grpc+unix://"
-                  .formatted(address));
+      default -> throw unknownScheme();
     }
     if (clientCa != null) {
       server.clientCa(clientCa);
@@ -97,20 +121,38 @@ public final class ListenerOptions {
     }
   }
 
+  private static String scheme(URI where) {
+    return Optional.ofNullable(where.getScheme()).orElse("").toLowerCase(Locale.ROOT);
+  }
+
+  private IllegalArgumentException unknownScheme() {
+    return new IllegalArgumentException(
+        "cannot listen on '%s': expected grpc://, grpcs://, grpc+unix://, nbd:// or nbd+unix://"
+            .formatted(address));
+  }
+
   private void listen(GrpcServer.Builder server, URI where) {
-    String host = where.getHost();
-    if (host == null || where.getRawUserInfo() != null) {
+    requirePlain(where);
+    server.listen(host(where), where.getPort() < 0 ? GRPC_PORT : where.getPort());
+  }
+
+  private void requirePlain(URI where) {
+    if (where.getHost() == null || where.getRawUserInfo() != null) {
       throw new IllegalArgumentException(
           "cannot listen on '%s': expected %s://HOST:PORT".formatted(address, where.getScheme()));
     }
-    String bare = host.startsWith("[") ? host.substring(1, host.length() - 1) : host;
-    server.listen(bare, where.getPort() < 0 ? DEFAULT_PORT : where.getPort());
+  }
+
+  private static String host(URI where) {
+    String host = where.getHost();
+    return host.startsWith("[") ? host.substring(1, host.length() - 1) : host;
   }
 
   private static Path socket(URI where) {
     String path = where.getPath();
     if (path == null || !path.startsWith("/") || where.getRawAuthority() != null) {
-      throw new IllegalArgumentException("expected grpc+unix:///path/of/socket");
+      throw new IllegalArgumentException(
+          "expected %s:///path/of/socket".formatted(where.getScheme()));
     }
     return Path.of(path);
   }
