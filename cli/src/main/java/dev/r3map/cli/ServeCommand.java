@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -128,6 +129,7 @@ final class ServeCommand extends ConsoleCommand {
     if (!rtt.isZero()) {
       throw new IllegalArgumentException("--rtt is for gRPC");
     }
+    Predicate<String> tlsOnly = listener.tlsOnly(resources.stream().map(Served::name).toList());
     List<Backend> backends = new ArrayList<>();
     try {
       List<NbdExport> exports = new ArrayList<>();
@@ -137,7 +139,8 @@ final class ServeCommand extends ConsoleCommand {
         exports.add(
             NbdExport.of(served.name(), backend)
                 .withDescription(served.resource().toString())
-                .withReadOnly(readOnly));
+                .withReadOnly(readOnly)
+                .withTlsOnly(tlsOnly.test(served.name())));
       }
       try (NbdServer server = listener.applyTo(NbdServer.serve(exports)).start()) {
         awaitEnd(console, stop, server.uri(), backends);

@@ -96,7 +96,10 @@ class ServeCommandTest {
         "a=FILE a=memory:1MiB --listen nbd://127.0.0.1:0; two exports named 'a'",
         "FILE --listen nbd://127.0.0.1:0 --rtt 1s; --rtt is for gRPC",
         "FILE --listen nbd://0.0.0.0:0; in plaintext",
-        "FILE --listen nbd://127.0.0.1:0 --tls-cert x --tls-key y; plaintext",
+        "FILE --listen nbd://127.0.0.1:0 --tls-cert x; --tls-key",
+        "FILE --listen nbds://127.0.0.1:0; TLS needs --tls-cert",
+        "FILE --listen nbd://127.0.0.1:0 --tls-only x; there is no such export",
+        "FILE --listen nbd://127.0.0.1:0 --token-file x; NBD has no tokens",
         "FILE --listen http://127.0.0.1; expected grpc://",
       })
   void whatDoesNotFitIsRefused(String words) throws Exception {

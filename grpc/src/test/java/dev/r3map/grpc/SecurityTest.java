@@ -10,6 +10,7 @@ import dev.r3map.backend.Backend;
 import dev.r3map.backend.MemoryBackend;
 import dev.r3map.backend.PermanentIOException;
 import dev.r3map.spi.BackendOptions;
+import dev.r3map.testkit.Pki;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -30,8 +31,8 @@ class SecurityTest {
   @TempDir private static Path dir;
   private static Pki pki;
   private static Path authority;
-  private static Path[] serverFiles;
-  private static Path[] clientFiles;
+  private static Pki.Issued serverFiles;
+  private static Pki.Issued clientFiles;
   private static MemoryBackend memory;
 
   @BeforeAll
@@ -57,11 +58,13 @@ class SecurityTest {
   private static BackendOptions withCertificate() {
     return BackendOptions.DEFAULT.withTls(
         new BackendOptions.Tls(
-            Optional.of(authority), Optional.of(clientFiles[0]), Optional.of(clientFiles[1])));
+            Optional.of(authority),
+            Optional.of(clientFiles.certificate()),
+            Optional.of(clientFiles.key())));
   }
 
   private static GrpcServer.Builder tls() {
-    return GrpcServer.serve(memory).tls(serverFiles[0], serverFiles[1]);
+    return GrpcServer.serve(memory).tls(serverFiles.certificate(), serverFiles.key());
   }
 
   private static PermanentIOException refused(URI uri, BackendOptions options) {
@@ -101,8 +104,9 @@ class SecurityTest {
 
   @Test
   void aCertificateForAnotherNameIsRefused() throws Exception {
-    Path[] files = pki.issue("elsewhere", "san=dns:elsewhere.example");
-    try (GrpcServer server = GrpcServer.serve(memory).tls(files[0], files[1]).start()) {
+    Pki.Issued files = pki.issue("elsewhere", "san=dns:elsewhere.example");
+    try (GrpcServer server =
+        GrpcServer.serve(memory).tls(files.certificate(), files.key()).start()) {
       assertThat(refused(server.uri(), trusting(authority))).hasMessageContaining("no trust");
     }
   }

@@ -12,8 +12,10 @@ import java.nio.charset.StandardCharsets;
  * @param backend what the bytes come from
  * @param description for people, in the list of exports; the same limits
  * @param readOnly clients cannot write, even if the backend could
+ * @param tlsOnly clients that talk in plaintext neither see nor get it
  */
-public record NbdExport(String name, Backend backend, String description, boolean readOnly) {
+public record NbdExport(
+    String name, Backend backend, String description, boolean readOnly, boolean tlsOnly) {
   public NbdExport {
     check("name", name);
     check("description", description);
@@ -21,15 +23,19 @@ public record NbdExport(String name, Backend backend, String description, boolea
 
   /** Without a description, and writable if the backend is. */
   public static NbdExport of(String name, Backend backend) {
-    return new NbdExport(name, backend, "", false);
+    return new NbdExport(name, backend, "", false, false);
   }
 
   public NbdExport withDescription(String value) {
-    return new NbdExport(name, backend, value, readOnly);
+    return new NbdExport(name, backend, value, readOnly, tlsOnly);
   }
 
   public NbdExport withReadOnly(boolean value) {
-    return new NbdExport(name, backend, description, value);
+    return new NbdExport(name, backend, description, value, tlsOnly);
+  }
+
+  public NbdExport withTlsOnly(boolean value) {
+    return new NbdExport(name, backend, description, readOnly, value);
   }
 
   private static void check(String what, String value) {

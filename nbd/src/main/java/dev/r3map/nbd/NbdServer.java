@@ -2,7 +2,9 @@ package dev.r3map.nbd;
 
 import dev.r3map.backend.Backend;
 import dev.r3map.internal.SocketFile;
+import dev.r3map.internal.TlsFiles;
 import dev.r3map.nbd.server.Connection;
+import dev.r3map.nbd.server.Encryption;
 import dev.r3map.nbd.server.Exports;
 import dev.r3map.nbd.server.Service;
 import dev.r3map.nbd.wire.SocketWire;
@@ -22,6 +24,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -60,7 +63,8 @@ public final class NbdServer implements AutoCloseable {
     this.service = service;
     this.listener = listener;
     this.socketFile = socketFile;
-    this.uri = socketFile == null ? tcpUri(listener) : unixUri(socketFile);
+    String scheme = how.requiresTls() ? "nbds" : "nbd";
+    this.uri = socketFile == null ? tcpUri(scheme, listener) : unixUri(scheme, socketFile);
     this.acceptor =
         Thread.ofPlatform().daemon().name("r3map-nbd-accept").unstarted(this::acceptAll);
   }
@@ -173,18 +177,18 @@ public final class NbdServer implements AutoCloseable {
     thread.start();
   }
 
-  private static URI unixUri(SocketFile file) {
-    return URI.create("nbd+unix:///?socket=" + file.path().toUri().getRawPath());
+  private static URI unixUri(String scheme, SocketFile file) {
+    return URI.create(scheme + "+unix:///?socket=" + file.path().toUri().getRawPath());
   }
 
-  private static URI tcpUri(ServerSocketChannel listener) throws IOException {
+  private static URI tcpUri(String scheme, ServerSocketChannel listener) throws IOException {
     InetSocketAddress address = (InetSocketAddress) listener.getLocalAddress();
     InetAddress host = address.getAddress();
     // The wildcard is nobody's address.
     String shown = host.isAnyLocalAddress() ? "localhost" : host.getHostAddress();
     return URI.create(
-        "nbd://%s:%d"
-            .formatted(shown.contains(":") ? "[" + shown + "]" : shown, address.getPort()));
+        "%s://%s:%d"
+            .formatted(scheme, shown.contains(":") ? "[" + shown + "]" : shown, address.getPort()));
   }
 
   /** Says how to serve. */
@@ -192,6 +196,10 @@ public final class NbdServer implements AutoCloseable {
     private final List<NbdExport> exports;
     private SocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     private @Nullable SocketFile socketFile;
+    private @Nullable Path certificate;
+    private @Nullable Path key;
+    private @Nullable Path clientCa;
+    private boolean plaintextToo;
     private boolean insecure;
     private Duration handshake = Duration.ofSeconds(10);
     private Duration grace = Duration.ofSeconds(2);
@@ -216,6 +224,25 @@ public final class NbdServer implements AutoCloseable {
     public Builder listen(Path socket) {
       this.socketFile = new SocketFile(socket);
       this.address = socketFile.address();
+      return this;
+    }
+
+    /** TLS 1.3 with these PEM files: the certificate chain, and its key. Clients must use it. */
+    public Builder tls(Path certificateChain, Path privateKey) {
+      this.certificate = certificateChain;
+      this.key = privateKey;
+      return this;
+    }
+
+    /** Only clients with a certificate that these PEM certificates have signed; needs TLS. */
+    public Builder clientCa(Path authorities) {
+      this.clientCa = authorities;
+      return this;
+    }
+
+    /** With TLS: clients may do without it, but for exports that are only for it. */
+    public Builder plaintextToo(boolean value) {
+      this.plaintextToo = value;
       return this;
     }
 
@@ -253,12 +280,14 @@ public final class NbdServer implements AutoCloseable {
      * Listens and serves.
      *
      * @throws IllegalArgumentException if plaintext were offered beyond this host without {@link
-     *     #insecure}, two exports have one name, or the limits of a backend cannot be expressed
-     * @throws IOException if the address cannot be used, or a backend not be asked
+     *     #insecure}, something needs TLS and there is none, two exports have one name, or the
+     *     limits of a backend cannot be expressed
+     * @throws IOException if the address or the TLS files cannot be used, or a backend not be asked
      */
     public NbdServer start() throws IOException {
+      checkTls();
       checkPlaintext();
-      Service service = new Service(new Exports(exports), memory);
+      Service service = new Service(new Exports(exports), encryption(), memory);
       SocketFile file = socketFile;
       if (file != null) {
         file.checkFree();
@@ -284,6 +313,30 @@ public final class NbdServer implements AutoCloseable {
       }
     }
 
+    private boolean requiresTls() {
+      return certificate != null && !plaintextToo;
+    }
+
+    private void checkTls() {
+      if (certificate == null && (clientCa != null || plaintextToo)) {
+        throw new IllegalArgumentException("client certificates and a choice need TLS");
+      }
+      if (certificate == null && exports.stream().anyMatch(NbdExport::tlsOnly)) {
+        throw new IllegalArgumentException("an export is only for TLS, and there is none");
+      }
+    }
+
+    private @Nullable Encryption encryption() throws IOException {
+      if (certificate == null) {
+        return null;
+      }
+      return new Encryption(
+          TlsFiles.context(
+              Optional.ofNullable(clientCa), Optional.of(certificate), Optional.ofNullable(key)),
+          clientCa != null,
+          !plaintextToo);
+    }
+
     private void checkPlaintext() throws IOException {
       if (!(address instanceof InetSocketAddress inet)) {
         return;
@@ -291,9 +344,10 @@ public final class NbdServer implements AutoCloseable {
       if (inet.isUnresolved()) {
         throw new IOException("cannot listen on %s: unknown host".formatted(inet.getHostString()));
       }
-      if (!insecure && !inet.getAddress().isLoopbackAddress()) {
+      boolean offered = !requiresTls() && !exports.stream().allMatch(NbdExport::tlsOnly);
+      if (offered && !insecure && !inet.getAddress().isLoopbackAddress()) {
         throw new IllegalArgumentException(
-            "cannot listen on %s in plaintext: give --insecure".formatted(inet));
+            "cannot listen on %s in plaintext: use TLS, or give --insecure".formatted(inet));
       }
     }
   }

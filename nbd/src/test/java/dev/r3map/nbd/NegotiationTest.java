@@ -189,7 +189,7 @@ class NegotiationTest {
           OPT_INFO, ByteBuffer.allocate(7).putInt(1).put((byte) 0xff).putShort((short) 0).array());
       assertThat(client.reply().type()).isEqualTo(REP_ERR_INVALID);
       client.ask(OPT_STARTTLS);
-      assertThat(client.reply().type()).isEqualTo(REP_ERR_UNSUP);
+      assertThat(client.reply().type()).isEqualTo(REP_ERR_POLICY);
       client.go("disk");
     }
   }

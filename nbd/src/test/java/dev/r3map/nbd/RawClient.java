@@ -5,6 +5,7 @@ import static dev.r3map.nbd.protocol.Handshake.FLAG_NO_ZEROES;
 import static dev.r3map.nbd.protocol.Handshake.MAGIC;
 import static dev.r3map.nbd.protocol.Handshake.OPTION_MAGIC;
 import static dev.r3map.nbd.protocol.Handshake.OPT_GO;
+import static dev.r3map.nbd.protocol.Handshake.OPT_STARTTLS;
 import static dev.r3map.nbd.protocol.Handshake.REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Handshake.REP_ACK;
 import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REPLY_MAGIC;
@@ -22,15 +23,17 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
 
 /** Speaks the protocol word by word, also in ways that no good client would. */
 final class RawClient implements AutoCloseable {
   /** What a server may take to answer. */
   private static final int PATIENCE_MILLIS = 10_000;
 
-  final Socket socket;
-  final DataInputStream in;
-  final DataOutputStream out;
+  Socket socket;
+  DataInputStream in;
+  DataOutputStream out;
 
   /** The answer to an option. */
   @SuppressWarnings("ArrayRecordComponent")
@@ -55,6 +58,18 @@ final class RawClient implements AutoCloseable {
   private RawClient(int port) throws IOException {
     socket = new Socket(InetAddress.getLoopbackAddress(), port);
     socket.setSoTimeout(PATIENCE_MILLIS);
+    in = new DataInputStream(socket.getInputStream());
+    out = new DataOutputStream(socket.getOutputStream());
+  }
+
+  /** Goes on encrypted, by the JDK's own socket for that. */
+  void startTls(SSLContext context) throws IOException {
+    ask(OPT_STARTTLS);
+    ack();
+    SSLSocket encrypted =
+        (SSLSocket) context.getSocketFactory().createSocket(socket, "localhost", 0, true);
+    encrypted.startHandshake();
+    socket = encrypted;
     in = new DataInputStream(socket.getInputStream());
     out = new DataOutputStream(socket.getOutputStream());
   }

@@ -6,8 +6,10 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -21,7 +23,8 @@ public final class ListenerOptions {
       defaultValue = "grpc://127.0.0.1:1337",
       description = {
         "Where, and what is spoken: grpc://HOST:PORT (plaintext), grpcs://HOST:PORT (TLS),"
-            + " grpc+unix:///SOCKET, nbd://HOST:PORT or nbd+unix:///SOCKET.",
+            + " grpc+unix:///SOCKET, nbd://HOST:PORT, nbds://HOST:PORT, nbd+unix:///SOCKET or"
+            + " nbds+unix:///SOCKET.",
         "Port 0 is any free one. Default: ${DEFAULT-VALUE}."
       })
   private String address = "grpc://127.0.0.1:1337";
@@ -38,7 +41,10 @@ public final class ListenerOptions {
   @Option(
       names = "--tls-cert",
       paramLabel = "FILE",
-      description = "PEM certificate chain of this server.")
+      description = {
+        "PEM certificate chain of this server.",
+        "With nbd:// clients may use TLS then, with nbds:// they must."
+      })
   private @Nullable Path certificate;
 
   @Option(
@@ -48,12 +54,21 @@ public final class ListenerOptions {
   private @Nullable Path key;
 
   @Option(
+      names = "--tls-only",
+      paramLabel = "NAME",
+      description =
+          "This NBD export is only for clients that use TLS; others do not see it. Repeatable.")
+  private List<String> tlsOnly = List.of();
+
+  @Option(
       names = "--tls-client-ca",
       paramLabel = "FILE",
       description = "Only clients with a certificate that these PEM certificates have signed.")
   private @Nullable Path clientCa;
 
-  @Option(names = "--insecure", description = "Offer plaintext (grpc://) also beyond this host.")
+  @Option(
+      names = "--insecure",
+      description = "Offer plaintext (grpc://, nbd://) also beyond this host.")
   private boolean insecure;
 
   /** Whether it is NBD that is spoken. */
@@ -62,22 +77,47 @@ public final class ListenerOptions {
   }
 
   /**
+   * Whether an export is only for clients that use TLS.
+   *
+   * @throws IllegalArgumentException if one is that is not there
+   */
+  public Predicate<String> tlsOnly(List<String> exports) {
+    for (String name : tlsOnly) {
+      if (!exports.contains(name)) {
+        throw new IllegalArgumentException(
+            "--tls-only %s: there is no such export, but %s".formatted(name, exports));
+      }
+    }
+    return tlsOnly::contains;
+  }
+
+  /**
    * Tells a server of NBD all of this.
    *
    * @throws IllegalArgumentException if an option is malformed or does not fit another one
    */
   public NbdServer.Builder applyTo(NbdServer.Builder server) {
-    if (certificate != null || key != null || clientCa != null || tokenFile != null) {
-      throw new IllegalArgumentException("NBD is served in plaintext, and without a token");
+    if (tokenFile != null) {
+      throw new IllegalArgumentException("NBD has no tokens: use --tls-client-ca");
     }
     URI where = parse();
-    switch (scheme(where)) {
-      case "nbd" -> {
+    String scheme = scheme(where);
+    switch (scheme) {
+      case "nbd", "nbds" -> {
         requirePlain(where);
         server.listen(host(where), where.getPort() < 0 ? NbdServer.DEFAULT_PORT : where.getPort());
       }
-      case "nbd+unix" -> server.listen(socket(where));
+      case "nbd+unix", "nbds+unix" -> server.listen(socket(where));
       default -> throw unknownScheme();
+    }
+    boolean required = scheme.startsWith("nbds");
+    if (certificate != null && key != null) {
+      server.tls(certificate, key).plaintextToo(!required);
+    } else if (required || certificate != null || key != null) {
+      throw new IllegalArgumentException("TLS needs --tls-cert and --tls-key");
+    }
+    if (clientCa != null) {
+      server.clientCa(clientCa);
     }
     return server.insecure(insecure);
   }
@@ -127,7 +167,8 @@ public final class ListenerOptions {
 
   private IllegalArgumentException unknownScheme() {
     return new IllegalArgumentException(
-        "cannot listen on '%s': expected grpc://, grpcs://, grpc+unix://, nbd:// or nbd+unix://"
+        ("cannot listen on '%s': expected grpc://, grpcs://, grpc+unix://, nbd://, nbds://,"
+                + " nbd+unix:// or nbds+unix://")
             .formatted(address));
   }
 

@@ -30,11 +30,12 @@ public final class Connection implements Runnable {
   @Override
   public void run() {
     try (wire) {
-      Agreed agreed = negotiate();
+      Negotiation negotiation = new Negotiation(wire, service);
+      Agreed agreed = inTime(negotiation);
       if (agreed != null) {
-        new RequestLoop(wire, agreed, service).run();
+        new RequestLoop(negotiation.wire(), agreed, service).run();
       }
-      wire.finish();
+      negotiation.wire().finish();
     } catch (IOException e) {
       // Clients may go as they like; what one of them did wrong is its own business.
       LOG.log(Level.DEBUG, () -> "%s: %s".formatted(peer, Failures.message(e)));
@@ -55,10 +56,10 @@ public final class Connection implements Runnable {
     wire.close();
   }
 
-  private @Nullable Agreed negotiate() throws IOException {
+  private @Nullable Agreed inTime(Negotiation negotiation) throws IOException {
     Thread guard = Thread.ofVirtual().name("r3map-nbd-handshake").start(this::guard);
     try {
-      return new Negotiation(wire, service.exports()).run();
+      return negotiation.run();
     } finally {
       guard.interrupt();
     }

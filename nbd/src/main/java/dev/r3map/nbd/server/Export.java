@@ -88,6 +88,11 @@ public final class Export {
     return readOnly;
   }
 
+  /** Whether plaintext is not good enough for it. */
+  boolean tlsOnly() {
+    return served.tlsOnly();
+  }
+
   /** Requests must be multiples of this many bytes; a power of two. */
   int minimum() {
     return minimum;

@@ -1,11 +1,10 @@
 package dev.r3map.nbd.server;
 
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_TLS_REQD;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_UNKNOWN;
 
 import dev.r3map.nbd.NbdExport;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,19 +25,23 @@ public final class Exports {
     }
   }
 
-  /** In the order in which they were given. */
-  Collection<Export> all() {
-    return byName.values();
+  /** In the order in which they were given, those that may be seen. */
+  List<Export> visible(boolean encrypted) {
+    return byName.values().stream().filter(export -> encrypted || !export.tlsOnly()).toList();
   }
 
-  /** The empty name is that of the first export, unless one is called that. */
-  Export find(String name) throws Refused {
+  /** The empty name is that of the first export that may be seen, unless one is called that. */
+  Export find(String name, boolean encrypted) throws Refused {
     Export export = byName.get(name);
+    List<Export> visible = visible(encrypted);
     if (export == null && name.isEmpty()) {
-      export = new ArrayList<>(byName.values()).getFirst();
+      export = visible.isEmpty() ? byName.values().iterator().next() : visible.getFirst();
     }
     if (export == null) {
       throw new Refused(REP_ERR_UNKNOWN, "no export is named '%s'".formatted(name));
+    }
+    if (export.tlsOnly() && !encrypted) {
+      throw new Refused(REP_ERR_TLS_REQD, "this export requires TLS");
     }
     return export;
   }

@@ -20,6 +20,9 @@ import static dev.r3map.nbd.protocol.Handshake.OPT_STARTTLS;
 import static dev.r3map.nbd.protocol.Handshake.OPT_STRUCTURED_REPLY;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_EXT_HEADER_REQD;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_INVALID;
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_POLICY;
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_SHUTDOWN;
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_TLS_REQD;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_TOO_BIG;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_UNSUP;
 import static dev.r3map.nbd.protocol.Handshake.ZEROES;
@@ -43,8 +46,13 @@ final class Negotiation {
   /** What is read to refuse an option politely; beyond it there is no point. */
   private static final int MAX_SKIPPED = 1 << 20;
 
-  private final Wire wire;
+  private final Service service;
   private final Exports exports;
+
+  /** Becomes an encrypted one when the client asks for that. */
+  private Wire wire;
+
+  private boolean encrypted;
   private boolean fixed;
   private boolean zeroes;
   private boolean structured;
@@ -55,9 +63,15 @@ final class Negotiation {
 
   private boolean allocation;
 
-  Negotiation(Wire wire, Exports exports) {
+  Negotiation(Wire wire, Service service) {
     this.wire = wire;
-    this.exports = exports;
+    this.service = service;
+    this.exports = service.exports();
+  }
+
+  /** What the client is to be talked to on from now on. */
+  Wire wire() {
+    return wire;
   }
 
   /**
@@ -119,6 +133,12 @@ final class Negotiation {
 
   private @Nullable Agreed answer(int option, OptionData data, OptionReplies replies)
       throws IOException, Refused {
+    if (service.isStopping()) {
+      throw new Refused(REP_ERR_SHUTDOWN, "the server is being shut down");
+    }
+    if (option != OPT_STARTTLS) {
+      requireEncryption();
+    }
     switch (option) {
       case OPT_LIST -> list(data, replies);
       case OPT_STRUCTURED_REPLY -> {
@@ -145,10 +165,34 @@ final class Negotiation {
           return agreed(export);
         }
       }
-      case OPT_STARTTLS -> throw new Refused(REP_ERR_UNSUP, "this server has no TLS");
+      case OPT_STARTTLS -> startTls(data, replies);
       default -> throw new Refused(REP_ERR_UNSUP, "unknown option " + option);
     }
     return null;
+  }
+
+  private void requireEncryption() throws Refused {
+    Encryption encryption = service.encryption();
+    if (encryption != null && encryption.required() && !encrypted) {
+      throw new Refused(REP_ERR_TLS_REQD, "this server requires TLS");
+    }
+  }
+
+  /** What was agreed on in plaintext is void: somebody else may have said it. */
+  private void startTls(OptionData data, OptionReplies replies) throws IOException, Refused {
+    data.end();
+    Encryption encryption = service.encryption();
+    if (encryption == null) {
+      throw new Refused(REP_ERR_POLICY, "this server has no TLS");
+    }
+    once(encrypted);
+    replies.ack();
+    wire = encryption.over(wire);
+    encrypted = true;
+    structured = false;
+    extended = false;
+    contextsOf = null;
+    allocation = false;
   }
 
   private static void once(boolean before) throws Refused {
@@ -168,7 +212,8 @@ final class Negotiation {
     }
     Export export;
     try {
-      export = exports.find(data.rest());
+      requireEncryption();
+      export = exports.find(data.rest(), encrypted);
     } catch (Refused e) {
       throw new IOException(e.getMessage(), e);
     }
@@ -191,7 +236,7 @@ final class Negotiation {
 
   private void list(OptionData data, OptionReplies replies) throws IOException, Refused {
     data.end();
-    for (Export export : exports.all()) {
+    for (Export export : exports.visible(encrypted)) {
       replies.server(export);
     }
     replies.ack();
@@ -210,7 +255,7 @@ final class Negotiation {
       wantsBlockSize |= wanted == INFO_BLOCK_SIZE;
     }
     data.end();
-    Export export = exports.find(name);
+    Export export = exports.find(name, encrypted);
     replies.infoExport(export.size(), export.flags(structured, extended));
     if (wantsName) {
       replies.infoName(export.name());
@@ -243,7 +288,7 @@ final class Negotiation {
       queries.add(data.string());
     }
     data.end();
-    Export export = exports.find(name);
+    Export export = exports.find(name, encrypted);
     boolean chosen = set ? MetaContexts.chooses(queries) : MetaContexts.lists(queries);
     if (chosen) {
       replies.metaContext(MetaContexts.ALLOCATION_ID, MetaContexts.ALLOCATION);

@@ -1,36 +1,55 @@
-package dev.r3map.grpc;
+package dev.r3map.testkit;
 
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 
-/** A certificate authority of our own, with the JDK's keytool. */
-final class Pki {
+/** A certificate authority for tests, made by the JDK's keytool. */
+public final class Pki {
   private static final String PASSWORD = "for-tests-only";
+
+  /**
+   * PEM files.
+   *
+   * @param certificate with those of who signed it
+   * @param key as PKCS #8
+   */
+  public record Issued(Path certificate, Path key) {}
 
   private final Path dir;
   private final Path store;
   private final String ca;
 
-  Pki(Path dir, String ca) throws Exception {
+  /**
+   * @param dir where its files go, and those that it issues
+   * @param ca its name
+   */
+  public Pki(Path dir, String ca) throws IOException, InterruptedException {
     this.dir = dir;
     this.ca = ca;
     this.store = dir.resolve(ca + ".p12");
     keytool("-alias", ca, "-dname", "CN=" + ca, "-ext", "bc:c");
   }
 
-  Path authority() throws Exception {
+  /** Its own certificate, as PEM. */
+  public Path authority() throws IOException, GeneralSecurityException {
     return pem(ca + ".pem", List.of(load().getCertificate(ca)));
   }
 
-  /** Certificate and key, in that order. */
-  Path[] issue(String name, String... extensions) throws Exception {
+  /**
+   * A certificate and its key, as PEM.
+   *
+   * @param extensions as keytool's {@code -ext} takes them, such as {@code san=ip:127.0.0.1}
+   */
+  public Issued issue(String name, String... extensions)
+      throws IOException, InterruptedException, GeneralSecurityException {
     List<String> args =
         new ArrayList<>(List.of("-alias", name, "-dname", "CN=" + name, "-signer", ca));
     for (String extension : extensions) {
@@ -42,10 +61,11 @@ final class Pki {
     Path key = dir.resolve(name + "-key.pem");
     byte[] encoded = keys.getKey(name, PASSWORD.toCharArray()).getEncoded();
     Files.writeString(key, block("PRIVATE KEY", encoded));
-    return new Path[] {pem(name + ".pem", List.of(keys.getCertificateChain(name))), key};
+    return new Issued(pem(name + ".pem", List.of(keys.getCertificateChain(name))), key);
   }
 
-  private Path pem(String file, List<Certificate> certificates) throws Exception {
+  private Path pem(String file, List<Certificate> certificates)
+      throws IOException, GeneralSecurityException {
     StringBuilder text = new StringBuilder();
     for (Certificate certificate : certificates) {
       text.append(block("CERTIFICATE", certificate.getEncoded()));
@@ -58,7 +78,7 @@ final class Pki {
         .formatted(type, Base64.getMimeEncoder().encodeToString(der));
   }
 
-  private KeyStore load() throws Exception {
+  private KeyStore load() throws IOException, GeneralSecurityException {
     KeyStore keys = KeyStore.getInstance("PKCS12");
     try (InputStream in = Files.newInputStream(store)) {
       keys.load(in, PASSWORD.toCharArray());
