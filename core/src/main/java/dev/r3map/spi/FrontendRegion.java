@@ -12,6 +12,14 @@ public interface FrontendRegion extends Region {
   /** The local bytes, if there are any and they are mapped. */
   Optional<LocalView> local();
 
+  /**
+   * Splits a range into runs that are local and runs that are not; nothing of a direct mount is.
+   */
+  void localRuns(long offset, long length, LocalView.RunVisitor visitor);
+
+  /** Splits a range into runs of bytes that the remote does not have yet, and others, in order. */
+  void dirtyRuns(long offset, long length, LocalView.RunVisitor visitor);
+
   /** Waits until a range is local; does nothing for a direct mount. */
   void load(long offset, long length) throws IOException;
 

@@ -23,8 +23,8 @@ public interface LocalView {
   /** The descriptor behind the mapping, for the kernel to read directly; -1 if there is none. */
   int descriptor();
 
-  /** Takes the runs of a range. */
+  /** Takes the runs of a range, in order; every second one is what was asked for. */
   interface RunVisitor {
-    void run(long offset, long length, boolean zeros);
+    void run(long offset, long length, boolean is);
   }
 }

@@ -171,11 +171,23 @@ final class ChunkStore implements LocalView {
 
   @Override
   public void runs(long offset, long length, RunVisitor visitor) {
+    runs(zeros, offset, length, visitor);
+  }
+
+  void localRuns(long offset, long length, RunVisitor visitor) {
+    runs(present, offset, length, visitor);
+  }
+
+  void dirtyRuns(long offset, long length, RunVisitor visitor) {
+    runs(dirty, offset, length, visitor);
+  }
+
+  private static void runs(BlockSet set, long offset, long length, RunVisitor visitor) {
     long end = offset + length;
     for (long at = offset; at < end; ) {
-      boolean zero = zeros.get(Chunks.block(at));
-      long to = runEnd(at, end, zero);
-      visitor.run(at, to - at, zero);
+      boolean is = set.get(Chunks.block(at));
+      long to = runEnd(set, at, end, is);
+      visitor.run(at, to - at, is);
       at = to;
     }
   }
@@ -185,7 +197,7 @@ final class ChunkStore implements LocalView {
     long end = offset + dst.remaining();
     for (long at = offset; at < end; ) {
       boolean zero = zeros.get(Chunks.block(at));
-      long to = runEnd(at, end, zero);
+      long to = runEnd(zeros, at, end, zero);
       ByteBuffer piece = dst.slice(dst.position(), (int) (to - at));
       if (zero) {
         MemorySegment.ofBuffer(piece).fill((byte) 0);
@@ -197,12 +209,12 @@ final class ChunkStore implements LocalView {
     }
   }
 
-  /** Where the run of zeros, or of stored bytes, that {@code at} is in ends, or {@code end}. */
-  private long runEnd(long at, long end, boolean zero) {
+  /** Where the run of blocks in a set, or not in it, that {@code at} is in ends, or {@code end}. */
+  private static long runEnd(BlockSet set, long at, long end, boolean is) {
     // The first block is what it was: a write may have changed it since.
     long second = Chunks.block(at) + 1;
     long endBlock = Chunks.blockAfter(end);
-    long next = zero ? zeros.nextClear(second, endBlock) : zeros.nextSet(second, endBlock);
+    long next = is ? set.nextClear(second, endBlock) : set.nextSet(second, endBlock);
     return Math.min(next << Chunks.BLOCK_SHIFT, end);
   }
 

@@ -116,6 +116,16 @@ public final class DirectRegion extends OpenRegion {
   }
 
   @Override
+  public void localRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    visitor.run(offset, length, false);
+  }
+
+  @Override
+  public void dirtyRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    visitor.run(offset, length, false);
+  }
+
+  @Override
   public void load(long offset, long length) {
     Ranges.check(offset, length, size);
   }

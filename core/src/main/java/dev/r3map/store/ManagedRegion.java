@@ -332,6 +332,16 @@ public final class ManagedRegion extends OpenRegion {
   }
 
   @Override
+  public void localRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    store.localRuns(offset, length, visitor);
+  }
+
+  @Override
+  public void dirtyRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    store.dirtyRuns(offset, length, visitor);
+  }
+
+  @Override
   public Optional<LocalView> local() {
     return store.isMapped() ? Optional.of(store) : Optional.empty();
   }

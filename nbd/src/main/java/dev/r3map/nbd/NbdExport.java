@@ -1,7 +1,9 @@
 package dev.r3map.nbd;
 
+import dev.r3map.Region;
 import dev.r3map.backend.Backend;
 import dev.r3map.nbd.protocol.Handshake;
+import dev.r3map.nbd.server.RegionBackend;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -24,6 +26,17 @@ public record NbdExport(
   /** Without a description, and writable if the backend is. */
   public static NbdExport of(String name, Backend backend) {
     return new NbdExport(name, backend, "", false, false);
+  }
+
+  /**
+   * The same for an open region, whose other frontends see what clients write and the other way
+   * round. Flushes of clients are {@link Region#flush}; closing the region ends what they do.
+   *
+   * <p>Of a managed one, clients can ask what is local ({@code qemu:allocation-depth}: 1, and 2 for
+   * what is not) and what is dirty ({@code qemu:dirty-bitmap:dirty}).
+   */
+  public static NbdExport of(String name, Region region) {
+    return of(name, new RegionBackend(region));
   }
 
   public NbdExport withDescription(String value) {

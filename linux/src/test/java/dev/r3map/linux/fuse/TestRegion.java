@@ -290,6 +290,16 @@ final class TestRegion implements FrontendRegion {
     return "test region of " + size;
   }
 
+  @Override
+  public void localRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    throw new UnsupportedOperationException("not needed here");
+  }
+
+  @Override
+  public void dirtyRuns(long offset, long length, LocalView.RunVisitor visitor) {
+    throw new UnsupportedOperationException("not needed here");
+  }
+
   private final class View implements LocalView {
     @Override
     public MemorySegment mapping() {

@@ -77,6 +77,14 @@ public final class Transmission {
 
   public static final int STATE_ZERO = 1 << 1;
 
+  /** Bit of {@code qemu:dirty-bitmap:*}. */
+  public static final int STATE_DIRTY = 1;
+
+  /** Values of {@code qemu:allocation-depth}: in the image itself, and in what is behind it. */
+  public static final int DEPTH_LOCAL = 1;
+
+  public static final int DEPTH_BACKING = 2;
+
   /** "Error values". */
   public static final int EPERM = 1;
 

@@ -1,5 +1,7 @@
 package dev.r3map.nbd.server;
 
+import static dev.r3map.nbd.protocol.Transmission.CMD_READ;
+import static dev.r3map.nbd.protocol.Transmission.CMD_WRITE;
 import static dev.r3map.nbd.protocol.Transmission.FLAG_BLOCK_STATUS_PAYLOAD;
 import static dev.r3map.nbd.protocol.Transmission.FLAG_CAN_MULTI_CONN;
 import static dev.r3map.nbd.protocol.Transmission.FLAG_HAS_FLAGS;
@@ -13,13 +15,15 @@ import static dev.r3map.nbd.protocol.Transmission.FLAG_SEND_TRIM;
 import static dev.r3map.nbd.protocol.Transmission.FLAG_SEND_WRITE_ZEROES;
 
 import dev.r3map.backend.Backend;
-import dev.r3map.backend.Extent;
 import dev.r3map.backend.Geometry;
 import dev.r3map.backend.MemoryBackend;
 import dev.r3map.nbd.NbdExport;
+import dev.r3map.spi.FrontendRegion;
+import dev.r3map.spi.LocalView;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An export as its connections see it. There is one object for all of them, whose backend promises
@@ -33,16 +37,15 @@ public final class Export {
   private static final int MOST_MINIMUM = 64 << 10;
   private static final int ZERO_PIECE = 1 << 20;
 
-  /** Enough for one answer to be worth its round trip. */
-  private static final int MAX_EXTENTS = 4096;
-
   private final NbdExport served;
   private final long size;
   private final boolean readOnly;
   private final int minimum;
   private final int preferred;
   private final int maximum;
-  private final boolean immediate;
+
+  /** Null if it is served from a backend. */
+  private final @Nullable FrontendRegion region;
 
   /**
    * Asks the backend for what does not change.
@@ -65,7 +68,7 @@ public final class Export {
     maximum = Math.min(MAX_PAYLOAD, geometry.maxTransfer() - geometry.maxTransfer() % minimum);
     int liked = Integer.highestOneBit(Math.max(geometry.preferredChunk(), PREFERRED));
     preferred = Math.clamp(liked, minimum, Math.max(minimum, Integer.highestOneBit(maximum)));
-    immediate = backend instanceof MemoryBackend;
+    region = backend instanceof RegionBackend open ? open.region() : null;
   }
 
   Backend backend() {
@@ -108,9 +111,19 @@ public final class Export {
     return maximum;
   }
 
-  /** Whether small requests never wait for anything: who has read one can as well do it. */
-  boolean immediate() {
-    return immediate;
+  /** Whether a request waits for nothing: who has taken it can as well carry it out. */
+  boolean isImmediate(Request request) {
+    if (request.type != CMD_READ && request.type != CMD_WRITE) {
+      return false;
+    }
+    if (region == null) {
+      return backend() instanceof MemoryBackend;
+    }
+    if (request.type == CMD_WRITE) {
+      return !region.writeWaits(request.offset, request.length);
+    }
+    LocalView view = region.local().orElse(null);
+    return view != null && view.isLocal(request.offset, request.length);
   }
 
   /** The transmission flags, for a connection that has negotiated so much. */
@@ -131,7 +144,7 @@ public final class Export {
 
   /** Whether zeroing a range is sure to be faster than writing it. */
   boolean zeroesFast() {
-    return immediate;
+    return backend() instanceof MemoryBackend;
   }
 
   /**
@@ -151,19 +164,20 @@ public final class Export {
     }
   }
 
-  /**
-   * What of a range is data and what are holes: a beginning of it at least, in runs that keep to
-   * the minimum.
-   *
-   * @param one whether one run is enough
-   */
-  List<Extent> allocation(long offset, long length, boolean one) throws IOException {
-    long end = offset + length;
-    AlignedExtents found = new AlignedExtents(minimum, offset, end);
-    while (found.wants(one ? 1 : MAX_EXTENTS)) {
-      List<Extent> more = backend().extents(found.end(), end - found.end());
-      more.forEach(found::add);
+  /** Fetches a range that will be read soon, if there is anything to keep it. */
+  void prefetch(long offset, long length) throws IOException {
+    if (region != null) {
+      region.load(offset, length);
     }
-    return found.list(one ? 1 : MAX_EXTENTS);
+  }
+
+  /** Null if it is served from a backend. */
+  @Nullable FrontendRegion region() {
+    return region;
+  }
+
+  /** What clients may ask about its bytes. */
+  List<MetaContext> contexts() {
+    return region == null ? List.of(MetaContext.ALLOCATION) : List.of(MetaContext.values());
   }
 }

@@ -61,7 +61,7 @@ final class Negotiation {
   /** What the contexts that were chosen last belong to. */
   private @Nullable String contextsOf;
 
-  private boolean allocation;
+  private List<MetaContext> contexts = List.of();
 
   Negotiation(Wire wire, Service service) {
     this.wire = wire;
@@ -191,8 +191,12 @@ final class Negotiation {
     encrypted = true;
     structured = false;
     extended = false;
+    forgetContexts();
+  }
+
+  private void forgetContexts() {
     contextsOf = null;
-    allocation = false;
+    contexts = List.of();
   }
 
   private static void once(boolean before) throws Refused {
@@ -202,7 +206,8 @@ final class Negotiation {
   }
 
   private Agreed agreed(Export export) {
-    return new Agreed(export, structured, extended, allocation && export.name().equals(contextsOf));
+    return new Agreed(
+        export, structured, extended, export.name().equals(contextsOf) ? contexts : List.of());
   }
 
   /** Has no way to refuse but to end the connection. */
@@ -275,8 +280,7 @@ final class Negotiation {
       throws IOException, Refused {
     if (set) {
       // What was chosen before is gone, also when this fails.
-      contextsOf = null;
-      allocation = false;
+      forgetContexts();
     }
     if (!structured) {
       throw new Refused(REP_ERR_INVALID, "contexts need structured replies, to be chosen before");
@@ -289,13 +293,16 @@ final class Negotiation {
     }
     data.end();
     Export export = exports.find(name, encrypted);
-    boolean chosen = set ? MetaContexts.chooses(queries) : MetaContexts.lists(queries);
-    if (chosen) {
-      replies.metaContext(MetaContexts.ALLOCATION_ID, MetaContexts.ALLOCATION);
+    List<MetaContext> found =
+        set
+            ? MetaContext.named(export.contexts(), queries)
+            : MetaContext.matching(export.contexts(), queries);
+    for (MetaContext context : found) {
+      replies.metaContext(context);
     }
     if (set) {
       contextsOf = export.name();
-      allocation = chosen;
+      contexts = found;
     }
     replies.ack();
   }

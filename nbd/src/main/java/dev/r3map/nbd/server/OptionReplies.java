@@ -76,11 +76,11 @@ final class OptionReplies {
             .flip());
   }
 
-  void metaContext(int id, String name) throws IOException {
-    byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+  void metaContext(MetaContext context) throws IOException {
+    byte[] bytes = context.title().getBytes(StandardCharsets.UTF_8);
     send(
         REP_META_CONTEXT,
-        ByteBuffer.allocate(Integer.BYTES + bytes.length).putInt(id).put(bytes).flip());
+        ByteBuffer.allocate(Integer.BYTES + bytes.length).putInt(context.id()).put(bytes).flip());
   }
 
   private void infoString(int type, String value) throws IOException {

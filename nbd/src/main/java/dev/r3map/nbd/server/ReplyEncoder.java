@@ -9,11 +9,8 @@ import static dev.r3map.nbd.protocol.Transmission.REPLY_NONE;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_DATA;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_HOLE;
 import static dev.r3map.nbd.protocol.Transmission.SIMPLE_REPLY_MAGIC;
-import static dev.r3map.nbd.protocol.Transmission.STATE_HOLE;
-import static dev.r3map.nbd.protocol.Transmission.STATE_ZERO;
 import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
 
-import dev.r3map.backend.Extent;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -78,30 +75,28 @@ final class ReplyEncoder {
   }
 
   /** How many bytes {@link #blockStatus} takes. */
-  int blockStatusLength(int extents) {
-    return CHUNK + extents * (extended ? 16 : 8);
+  int blockStatusLength(int runs) {
+    return CHUNK + runs * (extended ? 16 : 8);
   }
 
-  void blockStatus(ByteBuffer out, Request request, List<Extent> extents) {
+  /** What was asked about one context; a reply has a chunk for each of them. */
+  void blockStatus(
+      ByteBuffer out, Request request, MetaContext context, List<Descriptor> runs, boolean last) {
+    int flags = last ? REPLY_FLAG_DONE : 0;
     if (extended) {
-      long length = 2L * Integer.BYTES + 16L * extents.size();
-      chunk(out, request, REPLY_FLAG_DONE, REPLY_BLOCK_STATUS_EXT, length);
-      out.putInt(MetaContexts.ALLOCATION_ID).putInt(extents.size());
-      for (Extent extent : extents) {
-        out.putLong(extent.length()).putLong(state(extent));
+      long length = 2L * Integer.BYTES + 16L * runs.size();
+      chunk(out, request, flags, REPLY_BLOCK_STATUS_EXT, length);
+      out.putInt(context.id()).putInt(runs.size());
+      for (Descriptor run : runs) {
+        out.putLong(run.length()).putLong(run.state());
       }
       return;
     }
-    long length = Integer.BYTES + 8L * extents.size();
-    chunk(out, request, REPLY_FLAG_DONE, REPLY_BLOCK_STATUS, length);
-    out.putInt(MetaContexts.ALLOCATION_ID);
-    for (Extent extent : extents) {
-      out.putInt((int) extent.length()).putInt(state(extent));
+    chunk(out, request, flags, REPLY_BLOCK_STATUS, Integer.BYTES + 8L * runs.size());
+    out.putInt(context.id());
+    for (Descriptor run : runs) {
+      out.putInt((int) run.length()).putInt(run.state());
     }
-  }
-
-  private static int state(Extent extent) {
-    return extent.hole() ? STATE_HOLE | STATE_ZERO : 0;
   }
 
   private static void simple(ByteBuffer out, Request request, int error) {

@@ -7,6 +7,7 @@ import static dev.r3map.nbd.protocol.Transmission.REQUEST_MAGIC;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 
 /** What a client asks for; its payload is not part of it. */
 final class Request {
@@ -19,6 +20,9 @@ final class Request {
 
   /** Unsigned. */
   long length;
+
+  /** What a block status is about. */
+  List<MetaContext> contexts = List.of();
 
   /** Takes a header off a buffer that has one. */
   void parse(ByteBuffer in, boolean extended) throws IOException {
@@ -49,6 +53,7 @@ final class Request {
     copy.cookie = cookie;
     copy.offset = offset;
     copy.length = length;
+    copy.contexts = contexts;
     return copy;
   }
 }

@@ -5,7 +5,6 @@ import static dev.r3map.nbd.protocol.Transmission.CMD_DISC;
 import static dev.r3map.nbd.protocol.Transmission.CMD_FLAG_FAST_ZERO;
 import static dev.r3map.nbd.protocol.Transmission.CMD_FLAG_FUA;
 import static dev.r3map.nbd.protocol.Transmission.CMD_READ;
-import static dev.r3map.nbd.protocol.Transmission.CMD_WRITE;
 import static dev.r3map.nbd.protocol.Transmission.EINVAL;
 import static dev.r3map.nbd.protocol.Transmission.ENOTSUP;
 import static dev.r3map.nbd.protocol.Transmission.ESHUTDOWN;
@@ -73,6 +72,7 @@ final class RequestLoop {
       int header = agreed.extended() ? EXTENDED_REQUEST_HEADER : REQUEST_HEADER;
       while (receive(header)) {
         request.parse(in, agreed.extended());
+        request.contexts = agreed.contexts();
         if (request.type == CMD_DISC) {
           break;
         }
@@ -125,10 +125,9 @@ final class RequestLoop {
   }
 
   private boolean isImmediate() {
-    return export.immediate()
+    return request.length <= MAX_IMMEDIATE
         && !request.has(CMD_FLAG_FUA)
-        && (request.type == CMD_READ || request.type == CMD_WRITE)
-        && request.length <= MAX_IMMEDIATE;
+        && export.isImmediate(request);
   }
 
   private boolean takesPayload() {
@@ -138,7 +137,7 @@ final class RequestLoop {
 
   /** A block status whose range is in its payload. */
   private Rules.@Nullable Violation narrow(ByteBuffer payload) {
-    Rules.Violation violation = StatusFilter.apply(payload, request);
+    Rules.Violation violation = StatusFilter.apply(payload, request, agreed.contexts());
     return violation != null ? violation : rules.checkRange(request);
   }
 

@@ -70,7 +70,7 @@ final class Rules {
       return FLAGS;
     }
     if (type == CMD_BLOCK_STATUS) {
-      if (!agreed.allocation()) {
+      if (agreed.contexts().isEmpty()) {
         return NO_CONTEXT;
       }
       if (request.has(CMD_FLAG_PAYLOAD_LEN)) {

@@ -111,9 +111,7 @@ final class Work implements Runnable, ReplyQueue.Reply {
       case CMD_TRIM -> export.backend().discard(request.offset, request.length);
       case CMD_WRITE_ZEROES ->
           export.zero(request.offset, request.length, request.has(CMD_FLAG_NO_HOLE));
-      case CMD_CACHE -> {
-        // A hint, and nothing here would keep what was fetched.
-      }
+      case CMD_CACHE -> export.prefetch(request.offset, request.length);
       default -> throw new IllegalStateException("no command: " + request.type);
     }
   }
@@ -166,10 +164,15 @@ final class Work implements Runnable, ReplyQueue.Reply {
   }
 
   private void blockStatus() throws IOException {
-    var extents = export.allocation(request.offset, request.length, request.has(CMD_FLAG_REQ_ONE));
-    ByteBuffer reply = ByteBuffer.allocate(encoder.blockStatusLength(extents.size()));
-    encoder.blockStatus(reply, request, extents);
-    parts.add(reply.flip());
+    BlockStatus status = new BlockStatus(export);
+    MetaContext last = request.contexts.getLast();
+    for (MetaContext context : request.contexts) {
+      List<Descriptor> runs =
+          status.of(context, request.offset, request.length, request.has(CMD_FLAG_REQ_ONE));
+      ByteBuffer chunk = ByteBuffer.allocate(encoder.blockStatusLength(runs.size()));
+      encoder.blockStatus(chunk, request, context, runs, context == last);
+      parts.add(chunk.flip());
+    }
   }
 
   private void fail(int error, String message) {
