@@ -1,10 +1,15 @@
 package dev.r3map.cli;
 
+import dev.r3map.ManagedMount;
+import dev.r3map.Region;
 import dev.r3map.backend.Backend;
 import dev.r3map.cli.args.DurationConverter;
 import dev.r3map.cli.args.ListenerOptions;
+import dev.r3map.cli.args.PullPushOptions;
 import dev.r3map.cli.args.Served;
 import dev.r3map.cli.args.SizeConverter;
+import dev.r3map.cli.mount.LastPush;
+import dev.r3map.cli.mount.ManagedRegions;
 import dev.r3map.cli.term.Console;
 import dev.r3map.cli.term.Human;
 import dev.r3map.cli.term.JsonObject;
@@ -20,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -37,7 +43,8 @@ import picocli.CommandLine.Parameters;
           + " SIGTERM; then it makes everything durable and exits with 0.",
       "",
       "With --listen nbd://HOST:PORT any NBD client can use it (qemu, nbdcopy, nbd-client, fio), and"
-          + " there may be several resources, each an export of its own.",
+          + " there may be several resources, each an export of its own. With --managed it keeps a"
+          + " local copy of what is elsewhere, as a mount does: a caching proxy.",
       ""
     },
     footerHeading = "%n@|bold Examples|@%n",
@@ -46,6 +53,7 @@ import picocli.CommandLine.Parameters;
       "  r3map serve ./film.mp4 --read-only --listen grpc+unix:///run/user/1000/film.sock",
       "  r3map serve new.img --create 10GiB --rtt 20ms    # feels like another continent",
       "  r3map serve root=disk.img data=memory:1GiB --listen nbd://127.0.0.1:10809",
+      "  r3map serve grpc://127.0.0.1:1337 --managed --cache disk.cache --listen nbd+unix:///run/d.sock",
       "  R3MAP_TOKEN=$(cat secret) r3map serve ./disk.img --listen grpcs://0.0.0.0:1337 \\",
       "      --tls-cert server.pem --tls-key server.key",
     })
@@ -82,6 +90,14 @@ final class ServeCommand extends ConsoleCommand {
   @ArgGroup(validate = false, heading = "%n@|bold Listening|@%n")
   private ListenerOptions listener = new ListenerOptions();
 
+  @Option(
+      names = "--managed",
+      description = "NBD: keep a local copy, pull the rest and push what was written.")
+  private boolean managed;
+
+  @ArgGroup(validate = false, heading = "%n@|bold Local copy|@, with --managed%n")
+  private PullPushOptions local = new PullPushOptions();
+
   private final LongAdder received = new LongAdder();
   private final LongAdder sent = new LongAdder();
 
@@ -91,6 +107,15 @@ final class ServeCommand extends ConsoleCommand {
     BackendOptions options = BackendOptions.DEFAULT.withReadOnly(readOnly);
     if (create != null) {
       options = options.withCreate(create);
+    }
+    if (managed && !listener.isNbd()) {
+      throw new IllegalArgumentException("--managed needs --listen nbd://HOST:PORT");
+    }
+    if (local.isAnySet() && !managed) {
+      throw new IllegalArgumentException("options of the local copy need --managed");
+    }
+    if (local.cache != null && resources.size() > 1) {
+      throw new IllegalArgumentException("--cache holds one resource");
     }
     if (listener.isNbd()) {
       serveNbd(console, stop, options);
@@ -124,20 +149,27 @@ final class ServeCommand extends ConsoleCommand {
         "served %s, and took %s".formatted(Human.bytes(sent.sum()), Human.bytes(received.sum())));
   }
 
-  private void serveNbd(Console console, StopSignal stop, BackendOptions options)
-      throws IOException, InterruptedException {
+  private void serveNbd(Console console, StopSignal stop, BackendOptions options) throws Exception {
     if (!rtt.isZero()) {
       throw new IllegalArgumentException("--rtt is for gRPC");
     }
     Predicate<String> tlsOnly = listener.tlsOnly(resources.stream().map(Served::name).toList());
     List<Backend> backends = new ArrayList<>();
+    List<Region> regions = new ArrayList<>();
     try {
       List<NbdExport> exports = new ArrayList<>();
       for (Served served : resources) {
         Backend backend = served.resource().open(options);
         backends.add(backend);
+        NbdExport export = NbdExport.of(served.name(), backend);
+        if (managed) {
+          Region region =
+              ManagedRegions.open(ManagedMount.on(backend).readOnly(readOnly), backend, local);
+          regions.add(region);
+          export = NbdExport.of(served.name(), region);
+        }
         exports.add(
-            NbdExport.of(served.name(), backend)
+            export
                 .withDescription(served.resource().toString())
                 .withReadOnly(readOnly)
                 .withTlsOnly(tlsOnly.test(served.name())));
@@ -145,21 +177,24 @@ final class ServeCommand extends ConsoleCommand {
       try (NbdServer server = listener.applyTo(NbdServer.serve(exports)).start()) {
         awaitEnd(console, stop, server.uri(), backends);
       }
+      for (Region region : regions) {
+        new LastPush(console, region, false).run();
+      }
       for (Backend backend : backends) {
         makeDurable(backend);
       }
     } finally {
-      closeAll(backends);
+      closeAll(Stream.concat(regions.stream(), backends.stream()).toList());
     }
     console.event(() -> JsonObject.event("stopped"));
     console.say("stopped");
   }
 
-  private static void closeAll(List<Backend> backends) throws IOException {
-    IOException failure = null;
-    for (Backend backend : backends) {
+  private static void closeAll(List<AutoCloseable> all) throws Exception {
+    Exception failure = null;
+    for (AutoCloseable each : all) {
       try {
-        backend.close();
+        each.close();
       } catch (IOException e) {
         failure = e;
       }

@@ -100,6 +100,9 @@ class ServeCommandTest {
         "FILE --listen nbds://127.0.0.1:0; TLS needs --tls-cert",
         "FILE --listen nbd://127.0.0.1:0 --tls-only x; there is no such export",
         "FILE --listen nbd://127.0.0.1:0 --token-file x; NBD has no tokens",
+        "FILE --managed; --managed needs --listen nbd://",
+        "FILE --cache x --listen nbd://127.0.0.1:0; need --managed",
+        "FILE a=FILE --managed --cache x --listen nbd://127.0.0.1:0; --cache holds one",
         "FILE --listen http://127.0.0.1; expected grpc://",
       })
   void whatDoesNotFitIsRefused(String words) throws Exception {

@@ -13,7 +13,7 @@ import java.time.Duration;
  * Pushes what is left before the local copy goes away. Does not give up by itself: as long as this
  * process lives, nothing is lost. Run by one thread; others may ask what is left.
  */
-final class LastPush {
+public final class LastPush {
   private static final Duration PAUSE = Duration.ofSeconds(1);
 
   /** Longer than a push takes when nothing is wrong, and not too long for who waits. */
@@ -27,7 +27,7 @@ final class LastPush {
   /** What was dirty when the push began: what is on its way counts as clean in the region. */
   private volatile long owed;
 
-  LastPush(Console console, Region region, boolean direct) {
+  public LastPush(Console console, Region region, boolean direct) {
     this.console = console;
     this.region = region;
     this.direct = direct;
@@ -43,7 +43,7 @@ final class LastPush {
    *
    * @throws IOException if it never will, and nothing is gained by waiting
    */
-  void run() throws IOException, InterruptedException {
+  public void run() throws IOException, InterruptedException {
     if (region.readOnly()) {
       return;
     }

@@ -10,9 +10,11 @@ import dev.r3map.testkit.Watchdog;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -46,6 +48,40 @@ class CommandLineIT {
       assertThat(serve.end()).isZero();
     }
     assertThat(Sqlite.query(served, "select number from done")).isEqualTo("7");
+  }
+
+  @Test
+  void aCachingProxyForNbdClientsPushesWhatTheyWrote() throws Exception {
+    Path served = folder.resolve("disk.img");
+    byte[] bytes = new byte[8 << 20];
+    new SplittableRandom(8).nextBytes(bytes);
+    Files.write(served, bytes);
+    String uri = "grpc+unix://" + folder.resolve("grpc");
+    Path socket = folder.resolve("nbd");
+    String disk = "nbd+unix:///disk?socket=" + socket;
+    Path copy = folder.resolve("copy.img");
+    try (Command serve = new Command("ready", "serve", served.toString(), "--listen", uri)) {
+      try (Command proxy =
+          new Command(
+              "ready",
+              "serve",
+              "disk=" + uri,
+              "--managed",
+              "--cache=" + folder.resolve("cache"),
+              "--listen",
+              "nbd+unix://" + socket)) {
+        Tool.text("nbdcopy", disk, copy.toString());
+        assertThat(Files.mismatch(served, copy)).isEqualTo(-1);
+        assertThat(Tool.text("nbdinfo", "--map=qemu:allocation-depth", disk))
+            .containsPattern("0 +8388608 +1");
+        Tool.text("qemu-io", "-f", "raw", "-c", "write -P 0x55 1M 64k", disk);
+        assertThat(proxy.end()).isZero();
+      }
+      assertThat(serve.end()).isZero();
+    }
+    byte[] after = Files.readAllBytes(served);
+    Arrays.fill(bytes, 1 << 20, (1 << 20) + (64 << 10), (byte) 0x55);
+    assertThat(Arrays.equals(after, bytes)).isTrue();
   }
 
   /** Runs until it is ended. */

@@ -7,6 +7,7 @@ import dev.r3map.backend.MemoryBackend;
 import dev.r3map.it.support.Tool;
 import dev.r3map.nbd.NbdExport;
 import dev.r3map.nbd.NbdServer;
+import dev.r3map.testkit.Pki;
 import dev.r3map.testkit.Watchdog;
 import java.io.IOException;
 import java.net.URI;
@@ -14,14 +15,17 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +41,11 @@ class NbdClientsIT {
 
   @RegisterExtension static final Watchdog WATCHDOG = Watchdog.after(Duration.ofMinutes(5));
 
+  /** Certificates under the names that clients in C expect. */
+  @TempDir static Path pki;
+
+  private static Pki.Issued serverFiles;
+
   @TempDir Path folder;
 
   private MemoryBackend memory;
@@ -47,7 +56,9 @@ class NbdClientsIT {
   /** How clients reach the server. */
   enum Way {
     TCP,
-    UNIX
+    UNIX,
+    /** TCP, both sides with certificates. */
+    TLS
   }
 
   @BeforeAll
@@ -58,6 +69,20 @@ class NbdClientsIT {
     Tool.require("qemu-io", "qemu-utils");
     Tool.require("fio", "fio");
     Tool.require("nbdkit", "nbdkit");
+  }
+
+  @BeforeAll
+  static void issueCertificates() throws Exception {
+    Pki authority = new Pki(pki, "nbd-clients-ca");
+    Files.copy(authority.authority(), pki.resolve("ca-cert.pem"));
+    serverFiles = authority.issue("server", "san=dns:localhost,ip:127.0.0.1");
+    Pki.Issued client = authority.issue("client");
+    Files.copy(client.certificate(), pki.resolve("client-cert.pem"));
+    // GnuTLS cannot read the keys of the JDK, which leave the public part out. Nor would it show a
+    // certificate with an RSA key to a server that takes TLS 1.3 alone.
+    Path key = pki.resolve("client-key.pem");
+    Tool.text("openssl", "ec", "-in", client.key().toString(), "-out", pki + "/with-public");
+    Files.move(Path.of(pki + "/with-public"), key, StandardCopyOption.REPLACE_EXISTING);
   }
 
   /** A sparse image with data in the middle. */
@@ -90,12 +115,24 @@ class NbdClientsIT {
             List.of(
                 NbdExport.of("memory", memory).withDescription("some memory"),
                 NbdExport.of("file", file).withReadOnly(false)));
-    server = (way == Way.UNIX ? builder.listen(folder.resolve("socket")) : builder).start();
+    server =
+        switch (way) {
+          case TCP -> builder.start();
+          case UNIX -> builder.listen(folder.resolve("socket")).start();
+          case TLS ->
+              builder
+                  .tls(serverFiles.certificate(), serverFiles.key())
+                  .clientCa(pki.resolve("ca-cert.pem"))
+                  .start();
+        };
     return export("memory");
   }
 
   private String export(String name) {
     URI uri = server.uri();
+    if (uri.getScheme().equals("nbds")) {
+      return "nbds://localhost:%d/%s?tls-certificates=%s".formatted(uri.getPort(), name, pki);
+    }
     return uri.getQuery() == null
         ? uri + "/" + name
         : "nbd+unix:///%s?%s".formatted(name, uri.getRawQuery());
@@ -140,8 +177,44 @@ class NbdClientsIT {
     assertThat(Files.mismatch(image, back)).isEqualTo(-1);
   }
 
+  @Test
+  void qemuEncryptsToo() throws Exception {
+    serve(Way.TLS);
+    String credentials = "tls-creds-x509,id=t,dir=%s,endpoint=client".formatted(pki);
+    String disk =
+        "driver=nbd,host=localhost,port=%d,export=file,tls-creds=t".formatted(server.port());
+    assertThat(
+            Tool.text(
+                "qemu-img", "map", "--output=json", "--object", credentials, "--image-opts", disk))
+        .contains("\"start\": %d, \"length\": %d".formatted(DATA_AT, DATA));
+    assertThat(
+            Tool.text(
+                "qemu-io",
+                "--object",
+                credentials,
+                "-c",
+                "write -P 0x55 1M 3M",
+                "-c",
+                "flush",
+                "-c",
+                "read -P 0x55 1M 3M",
+                "--image-opts",
+                disk))
+        .doesNotContain("failed", "error");
+  }
+
+  @Test
+  void nobodyComesInWithoutTlsOrACertificateWhereTheyAreRequired() throws Exception {
+    serve(Way.TLS);
+    Tool.run("nbdinfo", "--size", "nbd://localhost:" + server.port()).failedWith("requires TLS");
+    Path lone = Files.createDirectory(folder.resolve("lone"));
+    Files.copy(pki.resolve("ca-cert.pem"), lone.resolve("ca-cert.pem"));
+    String uri = "nbds://localhost:%d/?tls-certificates=%s".formatted(server.port(), lone);
+    assertThat(Tool.run("nbdinfo", "--size", uri).exitCode()).isNotZero();
+  }
+
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"TCP", "UNIX"})
   void qemuImgConvertsComparesMapsAndMeasures(Way way) throws Exception {
     String uri = serve(way);
     String source = image.toString();
@@ -155,7 +228,7 @@ class NbdClientsIT {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"TCP", "UNIX"})
   void qemuIoFindsWhatItWrote(Way way) throws Exception {
     serve(way);
     for (String export : List.of("memory", "file")) {
@@ -193,8 +266,9 @@ class NbdClientsIT {
     }
   }
 
+  /** Not with TLS: fio gives its library no certificates. */
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"TCP", "UNIX"})
   void fioVerifiesWhatItWrites(Way way) throws Exception {
     serve(way);
     for (String export : List.of("memory", "file")) {
@@ -220,9 +294,19 @@ class NbdClientsIT {
   @EnumSource
   void nbdkitProxiesIt(Way way) throws Exception {
     String uri = serve(way);
-    assertThat(
-            Tool.text("nbdkit", "-U", "-", "nbd", "uri=" + uri, "--run", "nbdinfo --size \"$uri\""))
-        .isEqualTo("" + SIZE);
+    List<String> command = new ArrayList<>(List.of("nbdkit", "-U", "-", "nbd"));
+    if (way == Way.TLS) {
+      command.add("hostname=localhost");
+      command.add("port=" + server.port());
+      command.add("export=memory");
+      command.add("tls=require");
+      command.add("tls-certificates=" + pki);
+    } else {
+      command.add("uri=" + uri);
+    }
+    command.add("--run");
+    command.add("nbdinfo --size \"$uri\"");
+    assertThat(Tool.text(command.toArray(String[]::new))).isEqualTo("" + SIZE);
   }
 
   @ParameterizedTest
