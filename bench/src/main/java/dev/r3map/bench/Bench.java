@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all tables share: the programs, a folder in memory for files and mount points, and how
@@ -149,8 +150,14 @@ final class Bench implements AutoCloseable {
               Files.delete(file);
               return FileVisitResult.CONTINUE;
             }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path each, @Nullable IOException failure)
+                throws IOException {
+              Files.delete(each);
+              return FileVisitResult.CONTINUE;
+            }
           });
-      Files.delete(folder);
     } catch (NoSuchFileException e) {
       throw new UncheckedIOException(e);
     }

@@ -20,7 +20,8 @@ public final class Main {
           new PassthroughTable(),
           new RemoteTable(),
           new ReadyTable(),
-          new MemoryTable());
+          new MemoryTable(),
+          new NbdTable());
 
   private static final String USAGE =
       """

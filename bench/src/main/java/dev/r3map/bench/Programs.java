@@ -16,6 +16,9 @@ final class Programs {
 
   private static final int TERSE_READ_KIB = 6;
 
+  /** So many fields after those of reads are the same of writes. */
+  private static final int TERSE_WRITES = 41;
+
   private static final Duration LIMIT = Duration.ofMinutes(3);
 
   private final Path load;
@@ -74,6 +77,48 @@ final class Programs {
     return new Fio(
         Double.parseDouble(fields[TERSE_READ_IOPS]),
         Double.parseDouble(fields[TERSE_READ_KIB]) * 1024 / 1e6);
+  }
+
+  /**
+   * What fio measured over NBD.
+   *
+   * @param p99 of the latency, in µs
+   */
+  record NbdFio(double iops, double megabytes, double p99) {}
+
+  /** Runs fio over an export, by its engine {@code nbd}. */
+  static NbdFio nbdFio(String uri, double seconds, String options) throws IOException {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                "fio",
+                "--minimal",
+                "--name=load",
+                "--ioengine=nbd",
+                "--uri=" + uri,
+                "--time_based",
+                "--ramp_time=300ms",
+                "--runtime=" + Math.max(1, Math.round(seconds * 1000)) + "ms"));
+    command.addAll(words(options));
+    // Its engine says a line of its own before.
+    String line =
+        run(LIMIT, command.toArray(String[]::new))
+            .lines()
+            .filter(one -> one.startsWith("3;"))
+            .findFirst()
+            .orElseThrow(() -> new IOException("fio said nothing of " + uri));
+    String[] fields = line.split(";", -1);
+    int from = fields[TERSE_READ_IOPS].equals("0") ? TERSE_WRITES : 0;
+    double p99 = 0;
+    for (int i = from; i < from + TERSE_WRITES; i++) {
+      if (fields[i].startsWith("99.000000%=")) {
+        p99 = Double.parseDouble(fields[i].substring(fields[i].indexOf('=') + 1));
+      }
+    }
+    return new NbdFio(
+        Double.parseDouble(fields[from + TERSE_READ_IOPS]),
+        Double.parseDouble(fields[from + TERSE_READ_KIB]) * 1024 / 1e6,
+        p99);
   }
 
   /**

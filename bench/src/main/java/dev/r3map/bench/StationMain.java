@@ -10,6 +10,7 @@ import dev.r3map.backend.MemoryBackend;
 import dev.r3map.grpc.GrpcServer;
 import dev.r3map.linux.Fuse;
 import dev.r3map.linux.FuseOptions;
+import dev.r3map.nbd.NbdServer;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -60,6 +61,7 @@ final class StationMain {
   private final Map<String, Backend> backends = new HashMap<>();
   private final Map<String, Mounted> mounts = new LinkedHashMap<>();
   private final List<GrpcServer> servers = new ArrayList<>();
+  private final List<NbdServer> nbdServers = new ArrayList<>();
 
   private record Mounted(Region region, Device device, Local local) {}
 
@@ -107,6 +109,7 @@ final class StationMain {
       case "fill" -> fill(words);
       case "open" -> open(words);
       case "serve" -> serve(words);
+      case "nbd" -> nbd(words);
       case "hide" -> {
         backends.put(words.text("id"), new Opaque(backend(words)));
         yield "";
@@ -161,6 +164,19 @@ final class StationMain {
             .roundTrip(Duration.ofMillis(words.number("rtt", 0)))
             .start();
     servers.add(server);
+    return "uri=" + server.uri();
+  }
+
+  private String nbd(Reply words) throws IOException {
+    NbdServer.Builder builder = NbdServer.serve(backend(words));
+    if (words.has("socket")) {
+      builder.listen(Path.of(words.text("socket")));
+    }
+    if (words.has("certificate")) {
+      builder.tls(Path.of(words.text("certificate")), Path.of(words.text("key")));
+    }
+    NbdServer server = builder.start();
+    nbdServers.add(server);
     return "uri=" + server.uri();
   }
 
@@ -376,6 +392,9 @@ final class StationMain {
       close(mounted);
     }
     for (GrpcServer server : servers) {
+      server.close();
+    }
+    for (NbdServer server : nbdServers) {
       server.close();
     }
     for (Backend backend : backends.values()) {
