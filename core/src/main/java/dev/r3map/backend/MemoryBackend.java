@@ -101,7 +101,11 @@ public final class MemoryBackend implements Backend {
     try {
       if (offset < end) {
         try {
-          storage.write(src, offset);
+          if (!isHole(offset) && runEnd(offset, end, false) == end) {
+            storage.overwrite(src, offset);
+          } else {
+            storage.write(src, offset);
+          }
         } finally {
           mark(offset >>> BLOCK_SHIFT, ((end - 1) >>> BLOCK_SHIFT) + 1, true);
         }

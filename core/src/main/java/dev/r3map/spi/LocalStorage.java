@@ -11,9 +11,9 @@ import java.util.OptionalInt;
  * descriptor and, where it is mapped, a mapping; both end with {@link #close}, which the owner
  * calls once nothing uses them.
  *
- * <p>Writes go through {@link #write} and not through the mapping, because a write can report a
- * full disk and a store to a mapped page cannot. Both see the same bytes at once. Thread-safe; an
- * interrupt of a calling thread does no harm.
+ * <p>Writes go through {@link #write} and not through the mapping, because a write can report that
+ * there is no room and a store to a mapped page cannot. Both see the same bytes at once.
+ * Thread-safe; an interrupt of a calling thread does no harm.
  */
 public interface LocalStorage extends AutoCloseable {
 
@@ -31,6 +31,14 @@ public interface LocalStorage extends AutoCloseable {
    * @throws dev.r3map.backend.NoSpaceException if there is no room
    */
   void write(ByteBuffer src, long offset) throws IOException;
+
+  /**
+   * The same for a range of which every byte was written before and not punched since, so that
+   * there is room: memory can be written then without a system call.
+   */
+  default void overwrite(ByteBuffer src, long offset) throws IOException {
+    write(src, offset);
+  }
 
   /** Frees the space of a range, which reads as zeros afterwards. */
   void punch(long offset, long length) throws IOException;

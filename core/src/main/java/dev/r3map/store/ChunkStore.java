@@ -251,7 +251,7 @@ final class ChunkStore implements LocalView {
       if (zero) {
         installZeros(at, next);
       } else {
-        fill(bytes.slice((int) (offset - base), length), offset);
+        fill(bytes.slice((int) (offset - base), length), offset, false);
         record(Type.PRESENT, at, next);
         present.set(at, next);
       }
@@ -326,7 +326,7 @@ final class ChunkStore implements LocalView {
     long end = Chunks.blockAfter(offset + piece.remaining());
     recordDirty(first, end, true);
     try {
-      fill(piece, offset);
+      fill(piece, offset, isStored(first, end));
       recordDirty(first, end, false);
     } catch (IOException e) {
       keepInStep(first, end, e);
@@ -377,9 +377,18 @@ final class ChunkStore implements LocalView {
     }
   }
 
-  private void fill(ByteBuffer bytes, long offset) throws IOException {
+  /** Whether blocks take space in the storage; under the lock of their chunk that stays true. */
+  private boolean isStored(long first, long end) {
+    return present.allSet(first, end) && zeros.nextSet(first, end) == end;
+  }
+
+  private void fill(ByteBuffer bytes, long offset, boolean stored) throws IOException {
     try {
-      local.write(bytes, offset);
+      if (stored) {
+        local.overwrite(bytes, offset);
+      } else {
+        local.write(bytes, offset);
+      }
     } catch (IOException e) {
       pristine = false;
       throw NoSpace.in(e, "local store");

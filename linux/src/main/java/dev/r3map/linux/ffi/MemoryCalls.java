@@ -50,6 +50,11 @@ public final class MemoryCalls {
     return map(size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd);
   }
 
+  /** The same for reading and writing. */
+  public static MemorySegment mapShared(int fd, long size) throws IOException {
+    return map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd);
+  }
+
   /** Maps memory that takes space only where it is written; page aligned, zero at first. */
   public static MemorySegment mapAnonymous(long size) throws IOException {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A memory file or a file on a disk: written by pwrite(2), read through a mapping that cannot be
- * written. Owns the descriptor and the mapping until {@link #close}; calls in flight then must have
- * ended, and later ones fail.
+ * A memory file or a file on a disk: written by pwrite(2), read through a mapping. That of a memory
+ * file can be written, too, where there is memory already. Owns the descriptor and the mapping
+ * until {@link #close}; calls in flight then must have ended, and later ones fail.
  *
  * <p>An interrupt of a calling thread does nothing, for no interruptible channel is involved. A
  * full disk fails the write; a page of the mapping whose bytes cannot be read fails the read.
@@ -32,6 +32,10 @@ final class LinuxStorage implements LocalStorage {
   private final String name;
   private final boolean durable;
   private final MemorySegment mapping;
+
+  /** The same memory to be written; null of a file on a disk, which may fail to take a page. */
+  private final @Nullable MemorySegment writable;
+
   private final Arena arena;
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -42,12 +46,13 @@ final class LinuxStorage implements LocalStorage {
   private volatile @Nullable ErrnoException lost;
 
   private LinuxStorage(
-      int fd, long size, String name, boolean durable, MemorySegment mapping, Arena arena) {
+      int fd, long size, String name, boolean durable, MemorySegment mapped, Arena arena) {
     this.fd = fd;
     this.size = size;
     this.name = name;
     this.durable = durable;
-    this.mapping = mapping;
+    this.mapping = mapped.asReadOnly();
+    this.writable = durable ? null : mapped;
     this.arena = arena;
   }
 
@@ -56,7 +61,7 @@ final class LinuxStorage implements LocalStorage {
     Arena arena = Arena.ofShared();
     try {
       FileCalls.truncate(fd, size);
-      return new LinuxStorage(fd, size, name, durable, map(fd, size, arena), arena);
+      return new LinuxStorage(fd, size, name, durable, map(fd, size, durable, arena), arena);
     } catch (IOException | RuntimeException e) {
       arena.close();
       FileCalls.close(fd);
@@ -69,12 +74,14 @@ final class LinuxStorage implements LocalStorage {
 
   /** The kernel refuses to map nothing. */
   @SuppressWarnings("restricted")
-  private static MemorySegment map(int fd, long size, Arena arena) throws IOException {
+  private static MemorySegment map(int fd, long size, boolean readOnly, Arena arena)
+      throws IOException {
     if (size == 0) {
       return MemorySegment.NULL;
     }
-    MemorySegment mapped = MemoryCalls.mapReadOnly(fd, size);
-    return mapped.reinterpret(arena, MemoryCalls::unmap).asReadOnly();
+    MemorySegment mapped =
+        readOnly ? MemoryCalls.mapReadOnly(fd, size) : MemoryCalls.mapShared(fd, size);
+    return mapped.reinterpret(arena, MemoryCalls::unmap);
   }
 
   @Override
@@ -116,6 +123,24 @@ final class LinuxStorage implements LocalStorage {
       }
     } finally {
       scratch.giveBack();
+    }
+    src.position(src.limit());
+  }
+
+  @Override
+  public void overwrite(ByteBuffer src, long offset) throws IOException {
+    int length = src.remaining();
+    Ranges.check(offset, length, size);
+    if (writable == null) {
+      write(src, offset);
+      return;
+    }
+    try {
+      MemorySegment.copy(MemorySegment.ofBuffer(src), 0, writable, offset, length);
+    } catch (InternalError e) {
+      // SIGBUS, as in a read: the page was swapped out and cannot be had back. A call tells why.
+      write(src, offset);
+      return;
     }
     src.position(src.limit());
   }

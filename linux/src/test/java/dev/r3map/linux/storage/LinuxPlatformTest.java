@@ -194,6 +194,25 @@ class LinuxPlatformTest {
   }
 
   @Test
+  void memoryThatWasWrittenCanBeWrittenOver() throws IOException {
+    try (LocalStorage storage = new LinuxPlatform().memory(10_000);
+        LocalStorage file = new LinuxPlatform().file(dir.resolve("over"), 10_000)) {
+      for (LocalStorage each : List.of(storage, file)) {
+        each.write(ByteBuffer.wrap(new byte[10_000]), 0);
+        ByteBuffer bytes = ByteBuffer.wrap(new byte[] {1, 2, 3});
+        each.overwrite(bytes, 9_997);
+        assertThat(bytes.remaining()).isZero();
+        ByteBuffer read = ByteBuffer.allocate(4);
+        each.read(read, 9_996);
+        assertThat(read.array()).containsExactly(0, 1, 2, 3);
+        assertThat(each.mapping().orElseThrow().isReadOnly()).isTrue();
+        assertThatThrownBy(() -> each.overwrite(ByteBuffer.allocate(2), 9_999))
+            .isInstanceOf(IndexOutOfBoundsException.class);
+      }
+    }
+  }
+
+  @Test
   void punchingMemoryFreesItAlsoAtTheEnd() throws IOException {
     int size = MIB + 1;
     try (LocalStorage storage = platform.memory(size)) {
