@@ -13,7 +13,8 @@ public final class NoSpace {
     String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
     return e instanceof NoSpaceException
         || message.contains("no space left")
-        || message.contains("quota exceeded");
+        || message.contains("quota exceeded")
+        || message.contains("file too large");
   }
 
   /** {@code e}, or a {@link NoSpaceException} if that is what it means. */

@@ -56,6 +56,9 @@ public final class NbdServer implements AutoCloseable {
   private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
   private final Thread acceptor;
 
+  /** Whether the one who came last was sent away. Of the acceptor alone. */
+  private boolean full;
+
   private NbdServer(
       Builder how, Service service, ServerSocketChannel listener, @Nullable SocketFile socketFile)
       throws IOException {
@@ -155,13 +158,26 @@ public final class NbdServer implements AutoCloseable {
   }
 
   private void accept(SocketChannel socket) throws IOException {
-    if (connections.size() >= how.connections) {
-      LOG.log(Level.WARNING, "more than {0} connections: refused one", how.connections);
+    boolean wasFull = full;
+    full = connections.size() >= how.connections;
+    if (full) {
+      if (!wasFull) {
+        LOG.log(Level.WARNING, "{0} connections: more are refused", how.connections);
+      }
       socket.close();
       return;
     }
-    String peer = String.valueOf(socket.getRemoteAddress());
-    Connection connection = new Connection(new SocketWire(socket), service, how.handshake, peer);
+    SocketWire wire = new SocketWire(socket);
+    try {
+      start(wire, String.valueOf(socket.getRemoteAddress()));
+    } catch (IOException | RuntimeException | Error e) {
+      wire.close();
+      throw e;
+    }
+  }
+
+  private void start(SocketWire wire, String peer) {
+    Connection connection = new Connection(wire, service, how.handshake, peer);
     Thread thread =
         Thread.ofPlatform()
             .daemon()
@@ -174,7 +190,12 @@ public final class NbdServer implements AutoCloseable {
               }
             });
     connections.put(connection, thread);
-    thread.start();
+    try {
+      thread.start();
+    } catch (OutOfMemoryError e) {
+      connections.remove(connection);
+      throw e;
+    }
   }
 
   private static URI unixUri(String scheme, SocketFile file) {
@@ -202,6 +223,7 @@ public final class NbdServer implements AutoCloseable {
     private boolean plaintextToo;
     private boolean insecure;
     private Duration handshake = Duration.ofSeconds(10);
+    private Duration stall = Duration.ofSeconds(30);
     private Duration grace = Duration.ofSeconds(2);
     private int connections = 256;
     private long memory = 256L << 20;
@@ -258,6 +280,16 @@ public final class NbdServer implements AutoCloseable {
       return this;
     }
 
+    /**
+     * How long a client may take to receive replies, or to send what it has announced, while the
+     * memory that these hold is wanted by others who have waited as long; 30 s by default. Who asks
+     * for nothing, or keeps nobody waiting, may stay for ever.
+     */
+    public Builder stallTimeout(Duration value) {
+      this.stall = value;
+      return this;
+    }
+
     /** How long {@link NbdServer#close} lets requests in flight go on; 2 s by default. */
     public Builder grace(Duration patience) {
       this.grace = patience;
@@ -270,7 +302,11 @@ public final class NbdServer implements AutoCloseable {
       return this;
     }
 
-    /** Bytes of payload that all requests together may hold, 256 MiB by default; others wait. */
+    /**
+     * Bytes of payload that all requests together may hold, 256 MiB by default; others wait. One
+     * connection gets a quarter of it, though 32 MiB at least. Apart from that a connection has
+     * buffers of 768 KiB.
+     */
     public Builder memory(long bytes) {
       this.memory = bytes;
       return this;
@@ -287,7 +323,7 @@ public final class NbdServer implements AutoCloseable {
     public NbdServer start() throws IOException {
       checkTls();
       checkPlaintext();
-      Service service = new Service(new Exports(exports), encryption(), memory);
+      Service service = new Service(new Exports(exports), encryption(), memory, stall);
       SocketFile file = socketFile;
       if (file != null) {
         file.checkFree();

@@ -33,7 +33,6 @@ class NegotiationTest {
                 List.of(
                     NbdExport.of("disk", memory).withDescription("the first"),
                     NbdExport.of("still", memory).withReadOnly(true)))
-            .handshakeTimeout(Duration.ofMillis(500))
             .start();
   }
 
@@ -230,6 +229,8 @@ class NegotiationTest {
 
   @Test
   void whoDoesNotSayWhatItWantsIsSentAway() throws IOException {
+    server.close();
+    server = NbdServer.serve(memory).handshakeTimeout(Duration.ofMillis(500)).start();
     try (RawClient client = RawClient.silent(server);
         RawClient other = RawClient.greeted(server)) {
       assertThat(client.in.readNBytes(18)).hasSize(18);

@@ -10,6 +10,8 @@ import static dev.r3map.nbd.protocol.Handshake.REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Handshake.REP_ACK;
 import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REQUEST_MAGIC;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_DATA;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_HOLE;
 import static dev.r3map.nbd.protocol.Transmission.REQUEST_MAGIC;
 import static dev.r3map.nbd.protocol.Transmission.SIMPLE_REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
@@ -17,6 +19,8 @@ import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -74,6 +78,17 @@ final class RawClient implements AutoCloseable {
     out = new DataOutputStream(socket.getOutputStream());
   }
 
+  private RawClient(InputStream in, OutputStream out) {
+    this.socket = new Socket();
+    this.in = new DataInputStream(in);
+    this.out = new DataOutputStream(out);
+  }
+
+  /** Talks through these; nobody has said anything yet. */
+  static RawClient through(InputStream in, OutputStream out) {
+    return new RawClient(in, out);
+  }
+
   /** Connects and says nothing. */
   static RawClient silent(NbdServer server) throws IOException {
     return new RawClient(server.port());
@@ -86,12 +101,16 @@ final class RawClient implements AutoCloseable {
 
   static RawClient greeted(NbdServer server, int flags) throws IOException {
     RawClient client = new RawClient(server.port());
-    if (client.in.readLong() != MAGIC || client.in.readLong() != OPTION_MAGIC) {
+    client.greet(flags);
+    return client;
+  }
+
+  void greet(int flags) throws IOException {
+    if (in.readLong() != MAGIC || in.readLong() != OPTION_MAGIC) {
       throw new IOException("no NBD server");
     }
-    client.in.readUnsignedShort();
-    client.out.writeInt(flags);
-    return client;
+    in.readUnsignedShort();
+    out.writeInt(flags);
   }
 
   /** Has chosen these options and the default export. */
@@ -211,6 +230,31 @@ final class RawClient implements AutoCloseable {
   private static Chunk whole(int flags, int type, long cookie, byte[] data) {
     int error = (type & 1 << 15) == 0 ? 0 : ByteBuffer.wrap(data).getInt();
     return new Chunk(flags, type, error, cookie, data);
+  }
+
+  /** Puts the chunks of one read together. */
+  byte[] assemble(long offset, int length) throws IOException {
+    byte[] all = new byte[length];
+    int covered = 0;
+    Chunk chunk;
+    do {
+      chunk = chunk();
+      ByteBuffer data = chunk.buffer();
+      int at = (int) (data.getLong() - offset);
+      if (chunk.type() == REPLY_OFFSET_HOLE) {
+        covered += data.getInt();
+      } else {
+        if (chunk.type() != REPLY_OFFSET_DATA) {
+          throw new IOException("not a chunk of a read: " + chunk);
+        }
+        covered += data.remaining();
+        data.get(all, at, data.remaining());
+      }
+    } while (chunk.flags() == 0);
+    if (covered != length) {
+      throw new IOException(covered + " bytes of " + length);
+    }
+    return all;
   }
 
   /** Whether the server has ended the connection. */

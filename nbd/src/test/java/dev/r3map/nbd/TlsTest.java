@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -87,10 +88,7 @@ class TlsTest {
         client.out.write(bytes);
         assertThat(client.chunk().error()).isZero();
         client.request(CMD_READ, 0, 2, 3, length);
-        RawClient.Chunk chunk = client.chunk();
-        assertThat(chunk.error()).isZero();
-        assertThat(chunk.buffer().position(8).slice().equals(java.nio.ByteBuffer.wrap(bytes)))
-            .isTrue();
+        assertThat(Arrays.equals(client.assemble(3, length), bytes)).isTrue();
       }
       // The end is announced: nothing can be cut off unnoticed.
       client.request(CMD_DISC, 0, 3, 0, 0);

@@ -105,34 +105,13 @@ class TransmissionTest {
         // Data between zeros: whatever the chunks are, they say the same.
         int length = 3 << 20;
         client.request(CMD_READ, 0, 2, 0, length);
-        assertThat(assemble(client, 0, length)).isEqualTo(stored(0, length));
+        assertThat(client.assemble(0, length)).isEqualTo(stored(0, length));
         client.request(CMD_READ, CMD_FLAG_DF, 3, 0, length);
         RawClient.Chunk whole = client.chunk();
         assertThat(whole.flags()).isEqualTo(REPLY_FLAG_DONE);
         assertThat(whole.data()).hasSize(8 + length);
       }
     }
-  }
-
-  /** Puts the chunks of one read together. */
-  private static byte[] assemble(RawClient client, long offset, int length) throws IOException {
-    byte[] all = new byte[length];
-    int covered = 0;
-    RawClient.Chunk chunk;
-    do {
-      chunk = client.chunk();
-      ByteBuffer data = chunk.buffer();
-      int at = (int) (data.getLong() - offset);
-      if (chunk.type() == REPLY_OFFSET_HOLE) {
-        covered += data.getInt();
-      } else {
-        assertThat(chunk.type()).isEqualTo(REPLY_OFFSET_DATA);
-        covered += data.remaining();
-        data.get(all, at, data.remaining());
-      }
-    } while (chunk.flags() == 0);
-    assertThat(covered).isEqualTo(length);
-    return all;
   }
 
   @Test
@@ -144,7 +123,7 @@ class TransmissionTest {
     try (RawClient client = RawClient.ready(server, OPT_STRUCTURED_REPLY)) {
       int length = 200 * 8192;
       client.request(CMD_READ, 0, 1, 0, length);
-      assertThat(assemble(client, 0, length)).isEqualTo(stored(0, length));
+      assertThat(client.assemble(0, length)).isEqualTo(stored(0, length));
     }
   }
 

@@ -51,8 +51,12 @@ final class BlockStatus {
     long end = offset + length;
     AlignedExtents found = new AlignedExtents(export.minimum(), offset, end);
     while (found.wants(most)) {
-      List<Extent> more = export.backend().extents(found.end(), end - found.end());
+      long before = found.end();
+      List<Extent> more = export.backend().extents(before, end - before);
       more.forEach(found::add);
+      if (found.end() == before) {
+        throw new IOException("%s does not tell its extents".formatted(export.backend()));
+      }
     }
     return found.list(most).stream()
         .map(run -> new Descriptor(run.length(), run.hole() ? STATE_HOLE | STATE_ZERO : 0))

@@ -47,13 +47,21 @@ public final class Connection implements Runnable {
   }
 
   /** No more requests are taken; who waits for one, waits no longer. */
-  public void stop() throws IOException {
-    wire.endInput();
+  public void stop() {
+    try {
+      wire.endInput();
+    } catch (IOException e) {
+      LOG.log(Level.DEBUG, "cannot stop the connection of " + peer, e);
+    }
   }
 
   /** Ends it, whatever it is doing. */
-  public void cut() throws IOException {
-    wire.close();
+  public void cut() {
+    try {
+      wire.close();
+    } catch (IOException e) {
+      LOG.log(Level.DEBUG, "cannot end the connection of " + peer, e);
+    }
   }
 
   private @Nullable Agreed inTime(Negotiation negotiation) throws IOException {
@@ -73,8 +81,6 @@ public final class Connection implements Runnable {
     } catch (InterruptedException e) {
       // The handshake is over.
       return;
-    } catch (IOException e) {
-      LOG.log(Level.DEBUG, "cannot end the connection of " + peer, e);
     }
   }
 }

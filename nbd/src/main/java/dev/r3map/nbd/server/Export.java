@@ -21,6 +21,7 @@ import dev.r3map.nbd.NbdExport;
 import dev.r3map.spi.FrontendRegion;
 import dev.r3map.spi.LocalView;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +36,9 @@ public final class Export {
 
   private static final int PREFERRED = 4096;
   private static final int MOST_MINIMUM = 64 << 10;
-  private static final int ZERO_PIECE = 1 << 20;
+
+  /** Shared by all who write zeros. */
+  private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(1 << 20).asReadOnlyBuffer();
 
   private final NbdExport served;
   private final long size;
@@ -46,6 +49,8 @@ public final class Export {
 
   /** Null if it is served from a backend. */
   private final @Nullable FrontendRegion region;
+
+  private final @Nullable LocalView view;
 
   /**
    * Asks the backend for what does not change.
@@ -69,6 +74,7 @@ public final class Export {
     int liked = Integer.highestOneBit(Math.max(geometry.preferredChunk(), PREFERRED));
     preferred = Math.clamp(liked, minimum, Math.max(minimum, Integer.highestOneBit(maximum)));
     region = backend instanceof RegionBackend open ? open.region() : null;
+    view = region == null ? null : region.local().orElse(null);
   }
 
   Backend backend() {
@@ -122,7 +128,6 @@ public final class Export {
     if (request.type == CMD_WRITE) {
       return !region.writeWaits(request.offset, request.length);
     }
-    LocalView view = region.local().orElse(null);
     return view != null && view.isLocal(request.offset, request.length);
   }
 
@@ -157,9 +162,12 @@ public final class Export {
       backend().zero(offset, length);
       return;
     }
-    ByteBuffer zeros = ByteBuffer.allocateDirect((int) Math.min(length, ZERO_PIECE));
+    ByteBuffer zeros = ZEROS.duplicate();
     for (long at = offset; at < offset + length; at += zeros.limit()) {
-      zeros.clear().limit((int) Math.min(offset + length - at, ZERO_PIECE));
+      if (Thread.currentThread().isInterrupted()) {
+        throw new InterruptedIOException("interrupted while writing zeros");
+      }
+      zeros.clear().limit((int) Math.min(offset + length - at, zeros.capacity()));
       backend().write(zeros, at);
     }
   }

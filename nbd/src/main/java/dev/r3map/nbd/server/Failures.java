@@ -7,8 +7,9 @@ import static dev.r3map.nbd.protocol.Transmission.ENOSPC;
 import static dev.r3map.nbd.protocol.Transmission.EPERM;
 import static dev.r3map.nbd.protocol.Transmission.ESHUTDOWN;
 
-import dev.r3map.backend.NoSpaceException;
 import dev.r3map.backend.ReadOnlyException;
+import dev.r3map.internal.NoSpace;
+import java.io.IOException;
 
 /** What a client is told of what went wrong in a backend. */
 final class Failures {
@@ -17,11 +18,11 @@ final class Failures {
   /** One of the errors that the specification has. */
   static int error(Throwable failure) {
     return switch (failure) {
-      case NoSpaceException _ -> ENOSPC;
       case ReadOnlyException _ -> EPERM;
       case IndexOutOfBoundsException _ -> EINVAL;
       case OutOfMemoryError _ -> ENOMEM;
       case InterruptedException _ -> ESHUTDOWN;
+      case IOException e when NoSpace.isIn(e) -> ENOSPC;
       default -> EIO;
     };
   }

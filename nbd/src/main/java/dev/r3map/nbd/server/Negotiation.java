@@ -46,6 +46,8 @@ final class Negotiation {
   /** What is read to refuse an option politely; beyond it there is no point. */
   private static final int MAX_SKIPPED = 1 << 20;
 
+  private static final int SKIPPED_AT_ONCE = 4096;
+
   private final Service service;
   private final Exports exports;
 
@@ -94,6 +96,9 @@ final class Negotiation {
         throw new IOException("an option that only a client of fixed newstyle may send");
       }
       if (length > MAX_OPTION) {
+        if (option == OPT_EXPORT_NAME) {
+          throw new IOException("the name of an export has %d bytes".formatted(length));
+        }
         skip(length);
         replies.error(REP_ERR_TOO_BIG, "no option is longer than " + MAX_OPTION + " bytes");
         continue;
@@ -321,6 +326,9 @@ final class Negotiation {
     if (length > MAX_SKIPPED) {
       throw new IOException("an option of %d bytes".formatted(length));
     }
-    receive((int) length);
+    // Nobody gets memory for announcing bytes that are not wanted.
+    for (long left = length; left > 0; ) {
+      left -= receive((int) Math.min(left, SKIPPED_AT_ONCE)).limit();
+    }
   }
 }

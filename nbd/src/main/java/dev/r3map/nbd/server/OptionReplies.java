@@ -4,6 +4,7 @@ import static dev.r3map.nbd.protocol.Handshake.INFO_BLOCK_SIZE;
 import static dev.r3map.nbd.protocol.Handshake.INFO_DESCRIPTION;
 import static dev.r3map.nbd.protocol.Handshake.INFO_EXPORT;
 import static dev.r3map.nbd.protocol.Handshake.INFO_NAME;
+import static dev.r3map.nbd.protocol.Handshake.MAX_STRING;
 import static dev.r3map.nbd.protocol.Handshake.REPLY_HEADER;
 import static dev.r3map.nbd.protocol.Handshake.REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Handshake.REP_ACK;
@@ -31,7 +32,7 @@ final class OptionReplies {
   }
 
   void error(int type, String message) throws IOException {
-    send(type, ByteBuffer.wrap(message.getBytes(StandardCharsets.UTF_8)));
+    send(type, Text.encode(message, MAX_STRING));
   }
 
   /** An export of the list. */

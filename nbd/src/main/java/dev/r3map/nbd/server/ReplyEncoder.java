@@ -12,7 +12,6 @@ import static dev.r3map.nbd.protocol.Transmission.SIMPLE_REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Transmission.STRUCTURED_REPLY_MAGIC;
 
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** Puts replies into bytes, in the form that a connection has agreed on. */
@@ -48,14 +47,10 @@ final class ReplyEncoder {
       simple(out, request, error);
       return;
     }
-    byte[] text = message.getBytes(StandardCharsets.UTF_8);
-    int length = Math.min(text.length, MAX_TEXT);
-    // Not in the middle of a character.
-    while (length < text.length && (text[length] & 0xc0) == 0x80) {
-      length--;
-    }
+    ByteBuffer text = Text.encode(message, MAX_TEXT);
+    int length = text.remaining();
     chunk(out, request, REPLY_FLAG_DONE, REPLY_ERROR, Integer.BYTES + Short.BYTES + length);
-    out.putInt(error).putShort((short) length).put(text, 0, length);
+    out.putInt(error).putShort((short) length).put(text);
   }
 
   /** What comes before bytes that were read. */

@@ -2,8 +2,11 @@ package dev.r3map.nbd.server;
 
 import dev.r3map.nbd.wire.Wire;
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.ReentrantLock;
@@ -15,6 +18,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * buffer.
  */
 final class ReplyQueue {
+  private static final Logger LOG = System.getLogger(ReplyQueue.class.getName());
+
   /** Buffers in one write: the kernel's limit, IOV_MAX of writev(2), is 1024. */
   private static final int MAX_PARTS = 512;
 
@@ -54,13 +59,14 @@ final class ReplyQueue {
     try {
       ensureWhole();
       wire.write(src, count);
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException | Error e) {
       breakOff();
       throw e;
     } finally {
       writing.unlock();
+      // Those who came meanwhile rely on it, also when this has failed.
+      writeWaiting();
     }
-    writeWaiting();
   }
 
   private void writeWaiting() {
@@ -71,9 +77,12 @@ final class ReplyQueue {
           gathered = parts.toArray(gathered);
           wire.write(gathered, parts.size());
         }
-      } catch (IOException e) {
+      } catch (IOException | RuntimeException | Error e) {
+        LOG.log(Level.DEBUG, "a reply could not be sent", e);
         breakOff();
       } finally {
+        // What is of no use any more must not stay in memory.
+        Arrays.fill(gathered, 0, Math.min(parts.size(), gathered.length), null);
         taken.forEach(Reply::end);
         taken.clear();
         parts.clear();

@@ -74,7 +74,7 @@ final class Rules {
         return NO_CONTEXT;
       }
       if (request.has(CMD_FLAG_PAYLOAD_LEN)) {
-        return null;
+        return request.length == 0 ? NOTHING : null;
       }
     }
     return checkRange(request, type == CMD_WRITE || type == CMD_WRITE_ZEROES ? BEYOND : OUTSIDE);

@@ -1,5 +1,6 @@
 package dev.r3map.nbd.server;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -10,16 +11,20 @@ public final class Service {
   private final Exports exports;
   private final @Nullable Encryption encryption;
   private final Buffers buffers;
+  private final Duration patience;
+  private final Set<Share> shares = ConcurrentHashMap.newKeySet();
   private final Set<Thread> workers = ConcurrentHashMap.newKeySet();
   private volatile boolean stopping;
 
   /**
    * @param encryption null if there is only plaintext
    * @param memory bytes of payload that all connections together may hold
+   * @param patience for clients that keep some of it while others wait in vain
    */
-  public Service(Exports exports, @Nullable Encryption encryption, long memory) {
+  public Service(Exports exports, @Nullable Encryption encryption, long memory, Duration patience) {
     this.exports = exports;
     this.encryption = encryption;
+    this.patience = patience;
     this.buffers = new Buffers(memory);
   }
 
@@ -35,6 +40,24 @@ public final class Service {
     return buffers;
   }
 
+  Duration patience() {
+    return patience;
+  }
+
+  /** A connection that may take memory from now on. */
+  void add(Share share) {
+    shares.add(share);
+  }
+
+  void remove(Share share) {
+    shares.remove(share);
+  }
+
+  /** Somebody has waited for memory in vain. */
+  void endStalled() {
+    shares.forEach(Share::endIfStalled);
+  }
+
   boolean isStopping() {
     return stopping;
   }
@@ -42,6 +65,11 @@ public final class Service {
   /** Requests that come from now on are refused. */
   public void stop() {
     stopping = true;
+  }
+
+  /** Bytes of payload that requests hold at present. */
+  public long memoryInUse() {
+    return buffers.inUse();
   }
 
   /** Threads that wait for a backend. */
@@ -61,6 +89,11 @@ public final class Service {
               }
             });
     workers.add(worker);
-    worker.start();
+    try {
+      worker.start();
+    } catch (OutOfMemoryError e) {
+      workers.remove(worker);
+      throw e;
+    }
   }
 }

@@ -31,7 +31,7 @@ final class Work implements Runnable, ReplyQueue.Reply {
   private final Request request;
   private final Export export;
   private final ReplyEncoder encoder;
-  private final Buffers buffers;
+  private final Share share;
   private final ReplyQueue queue;
   private final Runnable onEnd;
   private final boolean chunks;
@@ -50,7 +50,7 @@ final class Work implements Runnable, ReplyQueue.Reply {
       Request request,
       Agreed agreed,
       ReplyEncoder encoder,
-      Buffers buffers,
+      Share share,
       @Nullable ByteBuffer payload,
       ReplyQueue queue,
       Runnable onEnd) {
@@ -58,7 +58,7 @@ final class Work implements Runnable, ReplyQueue.Reply {
     this.export = agreed.export();
     this.chunks = agreed.structured();
     this.encoder = encoder;
-    this.buffers = buffers;
+    this.share = share;
     this.payload = payload;
     this.queue = queue;
     this.onEnd = onEnd;
@@ -68,21 +68,27 @@ final class Work implements Runnable, ReplyQueue.Reply {
   public void run() {
     try {
       perform();
-    } catch (IOException | RuntimeException | OutOfMemoryError e) {
+    } catch (IOException | RuntimeException | Error e) {
       fail(Failures.error(e), Failures.message(e));
+    } finally {
+      // A backend may leave an interrupt behind, which would close the socket.
+      var _ = Thread.interrupted();
+      queue.send(this);
     }
-    queue.send(this);
   }
 
   @Override
   public void addTo(List<ByteBuffer> all) {
+    if (parts.isEmpty()) {
+      throw new IllegalStateException("there was not even memory for the reply that says so");
+    }
     all.addAll(parts);
   }
 
   @Override
   public void end() {
     if (payload != null) {
-      buffers.giveBack(payload);
+      share.giveBack(payload);
       payload = null;
     }
     onEnd.run();

@@ -18,6 +18,10 @@ public final class SocketWire implements Wire {
         // A reply that waits for the acknowledgement of the one before it costs 40 ms.
         socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
       }
+      if (socket.supportedOptions().contains(StandardSocketOptions.SO_KEEPALIVE)) {
+        // A peer whose host is gone says nothing, and would be waited for without end.
+        socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+      }
       socket.configureBlocking(true);
     } catch (IOException | RuntimeException e) {
       socket.close();
