@@ -22,6 +22,7 @@ final class NbdTable implements Table {
   private static final String COPY_OUT = "nbdcopy to nowhere";
   private static final String COPY_IN = "nbdcopy from tmpfs";
   private static final String P99 = " p99";
+  private static final String ALLOCATED = "allocated per 4 KiB request";
 
   private static final Duration LIMIT = Duration.ofMinutes(2);
 
@@ -97,6 +98,9 @@ final class NbdTable implements Table {
             measure(bench, results, round, contender, job);
           }
         }
+        for (String mode : List.of("randread", "randwrite")) {
+          allocations(bench, results, round, station, plain.getFirst(), mode);
+        }
       }
       verify(bench, all, payload, size);
     }
@@ -148,6 +152,20 @@ final class NbdTable implements Table {
       results.add(round, contender.name(), job.metric(), "MB/s", fio.megabytes());
     }
     results.add(round, contender.name(), job.metric() + P99, "µs", fio.p99());
+  }
+
+  /** What the thread of a connection allocates, JFR says: whole buffers, so that 0 is nothing. */
+  private static void allocations(
+      Bench bench, Results results, int round, Station station, Contender contender, String mode)
+      throws IOException {
+    double seconds = bench.pick(1.5, 0.2);
+    station.tell("record");
+    Programs.NbdFio fio =
+        Programs.nbdFio(
+            contender.uri(), seconds, "--rw=%s --bs=4k --iodepth=32 --size=100%%".formatted(mode));
+    long bytes = station.tell("allocated threads=r3map-nbd").number("bytes");
+    results.add(
+        round, contender.name(), ALLOCATED + ", " + mode, "bytes", bytes / (fio.iops() * seconds));
   }
 
   /** Of elliptic curves, for both. */
@@ -209,6 +227,11 @@ final class NbdTable implements Table {
       }
     }
     ratio(targets, results, TLS, COPY_OUT, 1.5);
+    for (String mode : List.of("randread", "randwrite")) {
+      String metric = ALLOCATED + ", " + mode;
+      targets.atMost(
+          "Unix, " + metric + ", bytes", results.median(name(OURS, "Unix"), metric), 0.5);
+    }
     return text.targets(targets).toString();
   }
 

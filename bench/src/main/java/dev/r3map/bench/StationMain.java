@@ -41,6 +41,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Serves and mounts what it is told to on its standard input, one command a line, as a user of the
@@ -62,6 +63,8 @@ final class StationMain {
   private final Map<String, Mounted> mounts = new LinkedHashMap<>();
   private final List<GrpcServer> servers = new ArrayList<>();
   private final List<NbdServer> nbdServers = new ArrayList<>();
+
+  private @Nullable Allocations allocations;
 
   private record Mounted(Region region, Device device, Local local) {}
 
@@ -127,6 +130,11 @@ final class StationMain {
       case "channel" -> channel(words);
       case "sample" -> sample(words);
       case "memory" -> memory();
+      case "record" -> {
+        allocations = Allocations.start();
+        yield "";
+      }
+      case "allocated" -> allocated(words);
       default -> throw new IllegalArgumentException(command);
     };
   }
@@ -322,6 +330,14 @@ final class StationMain {
         + nanos.stream().map(String::valueOf).collect(Collectors.joining(","))
         + " local="
         + mounted.region().progress().fractionLocal();
+  }
+
+  private String allocated(Reply words) throws IOException {
+    Allocations recorded = allocations;
+    if (recorded == null) {
+      throw new IllegalStateException("nothing was recorded");
+    }
+    return "bytes=" + recorded.stop(words.text("threads"));
   }
 
   private static String memory() throws IOException {
