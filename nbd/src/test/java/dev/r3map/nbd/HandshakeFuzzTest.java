@@ -84,12 +84,13 @@ class HandshakeFuzzTest {
 
   @Test
   void everyOptionIsAnsweredOnceInMemory() {
-    Fuzz.run(this::pieces, (pieces, seed) -> attempt(pieces, seed, Peer.inMemory(service, seed)));
+    Fuzz.run(
+        this::pieces, (pieces, seed) -> attempt(pieces, seed, Peer.inMemory(service, seed), false));
   }
 
   @Test
   void everyOptionIsAnsweredOnceOverASocket() {
-    Fuzz.run(this::pieces, (pieces, seed) -> attempt(pieces, seed, Peer.overSocket(service)));
+    Fuzz.run(this::pieces, (pieces, seed) -> attempt(pieces, seed, Peer.overSocket(service), true));
   }
 
   private List<Piece> pieces(SplittableRandom random) {
@@ -168,7 +169,8 @@ class HandshakeFuzzTest {
     return bytes;
   }
 
-  private void attempt(List<Piece> pieces, long seed, Peer peer) throws Exception {
+  private void attempt(List<Piece> pieces, long seed, Peer peer, boolean overSocket)
+      throws Exception {
     SplittableRandom random = new SplittableRandom(seed);
     int flags = random.nextInt(16) == 0 ? random.nextInt() : random.nextInt(8) == 0 ? 2 : 3;
     ByteArrayOutputStream script = new ByteArrayOutputStream();
@@ -186,12 +188,27 @@ class HandshakeFuzzTest {
       assertThat(in.readNBytes(18)).hasSize(18);
       try {
         check(ByteBuffer.wrap(script.toByteArray()), in);
-      } catch (SocketException e) {
-        // Reset, for the server did not read what came after the end: answers may be lost then.
+      } catch (SocketException | EOFException e) {
+        // When the server leaves something unread, TCP may drop answers that are on their way.
+        if (!overSocket || !mayLeaveSome(flags, pieces)) {
+          throw e;
+        }
       }
       peer.awaitEnd();
     }
     assertThat(warnings.seen()).isEmpty();
+  }
+
+  private static boolean mayLeaveSome(int flags, List<Piece> pieces) {
+    return flags != (FLAG_FIXED_NEWSTYLE | FLAG_NO_ZEROES)
+        || pieces.stream().anyMatch(HandshakeFuzzTest::mayEndIt);
+  }
+
+  private static boolean mayEndIt(Piece piece) {
+    return piece.magic != OPTION_MAGIC
+        || piece.claimed != piece.data.length
+        || piece.claimed > MAX_SKIPPED
+        || Set.of(OPT_EXPORT_NAME, OPT_ABORT, OPT_GO).contains(piece.option);
   }
 
   /** Follows the script as a server would, but looks only at what comes back. */

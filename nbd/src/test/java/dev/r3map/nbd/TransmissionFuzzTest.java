@@ -171,7 +171,7 @@ class TransmissionFuzzTest {
       case 0 -> type = random.nextInt(4) == 0 ? random.nextInt(1 << 16) : random.nextInt(9);
       case 1 -> flags ^= 1 << random.nextInt(16);
       case 2 -> offset = EXTREMES[random.nextInt(EXTREMES.length)];
-      case 3 -> length = EXTREMES[random.nextInt(EXTREMES.length)];
+      case 3 -> length = random.nextInt(4) == 0 ? 0 : EXTREMES[random.nextInt(EXTREMES.length)];
       case 4 -> {
         offset = random.nextInt(SIZE + 10);
         length = SIZE - offset;

@@ -305,6 +305,10 @@ class TransmissionTest {
       client.extended(CMD_BLOCK_STATUS, CMD_FLAG_PAYLOAD_LEN, 5, 0, 4000);
       client.out.write(new byte[4000]);
       assertThat(client.chunk().error()).isEqualTo(EINVAL);
+      client.extended(CMD_BLOCK_STATUS, CMD_FLAG_PAYLOAD_LEN, 6, 0, 0);
+      assertThat(client.chunk().error()).isEqualTo(EINVAL);
+      client.extended(CMD_BLOCK_STATUS, CMD_FLAG_PAYLOAD_LEN, 7, 0, Long.MIN_VALUE + 12);
+      assertThat(client.isEnded()).isTrue();
     }
   }
 
