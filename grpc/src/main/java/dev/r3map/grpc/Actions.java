@@ -1,5 +1,6 @@
 package dev.r3map.grpc;
 
+import dev.r3map.internal.WriteLog;
 import java.io.IOException;
 
 /** What was tried, in the words of messages. */

@@ -3,6 +3,8 @@ package dev.r3map.grpc;
 import dev.r3map.backend.Extent;
 import dev.r3map.backend.Geometry;
 import dev.r3map.backend.PermanentIOException;
+import dev.r3map.internal.RangeSet;
+import dev.r3map.internal.WriteLog;
 import dev.r3map.spi.BackendOptions;
 import java.io.IOException;
 import java.nio.ByteBuffer;

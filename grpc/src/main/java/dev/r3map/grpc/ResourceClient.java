@@ -7,6 +7,8 @@ import dev.r3map.backend.ResourceChangedException;
 import dev.r3map.grpc.ClientFailures.FencedException;
 import dev.r3map.grpc.ClientFailures.InstanceException;
 import dev.r3map.grpc.ClientFailures.UnimplementedException;
+import dev.r3map.internal.RangeSet;
+import dev.r3map.internal.WriteLog;
 import dev.r3map.spi.BackendOptions;
 import io.grpc.MethodDescriptor;
 import java.io.IOException;

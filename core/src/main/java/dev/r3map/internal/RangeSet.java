@@ -1,14 +1,14 @@
-package dev.r3map.grpc;
+package dev.r3map.internal;
 
 import java.util.Map;
 import java.util.TreeMap;
 
 /** Disjoint byte ranges; touching ones are one. Not safe for concurrent use. */
-final class RangeSet {
+public final class RangeSet {
   /** Start to end. */
   private final TreeMap<Long, Long> ranges = new TreeMap<>();
 
-  void add(long start, long end) {
+  public void add(long start, long end) {
     if (start >= end) {
       return;
     }
@@ -31,11 +31,11 @@ final class RangeSet {
     ranges.put(from, to);
   }
 
-  void addAll(RangeSet other) {
+  public void addAll(RangeSet other) {
     other.ranges.forEach(this::add);
   }
 
-  void remove(long start, long end) {
+  public void remove(long start, long end) {
     if (start >= end) {
       return;
     }
@@ -60,11 +60,22 @@ final class RangeSet {
     }
   }
 
-  boolean isEmpty() {
+  public boolean isEmpty() {
     return ranges.isEmpty();
   }
 
-  long bytes() {
+  /** Whether any byte from {@code start} to {@code end} is in one of them. */
+  public boolean overlaps(long start, long end) {
+    Map.Entry<Long, Long> left = ranges.lowerEntry(end);
+    return left != null && left.getValue() > start;
+  }
+
+  /** How many ranges there are. */
+  public int count() {
+    return ranges.size();
+  }
+
+  public long bytes() {
     long sum = 0;
     for (Map.Entry<Long, Long> range : ranges.entrySet()) {
       sum += range.getValue() - range.getKey();

@@ -1,4 +1,4 @@
-package dev.r3map.grpc;
+package dev.r3map.internal;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -8,7 +8,7 @@ import java.util.List;
  * may have forgotten. Those stay <i>lost</i> until they are written again: a sync cannot succeed in
  * between, however often it is tried and by whom. (NFS has the write verifier for the same reason.)
  */
-final class WriteLog {
+public final class WriteLog {
   private RangeSet unsynced = new RangeSet();
   private final List<RangeSet> syncing = new ArrayList<>();
   private final RangeSet lost = new RangeSet();
@@ -17,12 +17,12 @@ final class WriteLog {
   /**
    * @param server the instance or connection that the log begins with
    */
-  WriteLog(long server) {
+  public WriteLog(long server) {
     this.server = server;
   }
 
   /** The server acknowledged a write while it was {@code instance}. */
-  synchronized void wrote(long instance, long offset, long length) {
+  public synchronized void wrote(long instance, long offset, long length) {
     if (instance != server) {
       // It restarted after the write; whether the write survived is not known.
       lost.add(offset, offset + length);
@@ -33,7 +33,7 @@ final class WriteLog {
   }
 
   /** The server is another one from now on. */
-  synchronized void serverIs(long instance) {
+  public synchronized void serverIs(long instance) {
     if (instance == server) {
       return;
     }
@@ -47,12 +47,12 @@ final class WriteLog {
   }
 
   /** How many bytes must be written again before a sync can succeed. */
-  synchronized long lostBytes() {
+  public synchronized long lostBytes() {
     return lost.bytes();
   }
 
   /** A sync begins; what was acknowledged up to now is what it covers. */
-  synchronized RangeSet beginSync() {
+  public synchronized RangeSet beginSync() {
     RangeSet covered = unsynced;
     unsynced = new RangeSet();
     syncing.add(covered);
@@ -60,7 +60,7 @@ final class WriteLog {
   }
 
   /** The sync has ended. */
-  synchronized void endSync(RangeSet covered, boolean durable) {
+  public synchronized void endSync(RangeSet covered, boolean durable) {
     // By identity: two syncs may cover equal ranges, and those of a former server are lost already.
     boolean running = syncing.removeIf(set -> set == covered);
     if (running && !durable) {

@@ -1,4 +1,4 @@
-package dev.r3map.grpc;
+package dev.r3map.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
