@@ -1,7 +1,10 @@
 package dev.r3map.cli.copy;
 
 import dev.r3map.backend.Backend;
+import dev.r3map.backend.NoSpaceException;
+import dev.r3map.backend.PermanentIOException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -17,6 +20,9 @@ public final class Copier {
 
   /** Zeroing may mean writing zeros: not so much at once that it looks stuck. */
   private static final long MOST_ZEROED = 256 << 20;
+
+  /** A server that is restarted in each of them is not worth more. */
+  private static final int MOST_ROUNDS = 3;
 
   private final Backend source;
   private final Backend target;
@@ -63,8 +69,29 @@ public final class Copier {
     return written.sum();
   }
 
-  /** Copies everything; it is durable when this returns. */
+  /**
+   * Copies everything; it is durable when this returns. A target that may have lost what it had not
+   * made durable, such as a server that was restarted, gets everything once more.
+   */
   public void run() throws IOException, InterruptedException {
+    for (int round = 1; ; round++) {
+      copyAll();
+      try {
+        target.sync();
+        return;
+      } catch (PermanentIOException | NoSpaceException | InterruptedIOException e) {
+        throw e;
+      } catch (IOException e) {
+        if (round == MOST_ROUNDS || Thread.currentThread().isInterrupted()) {
+          throw e;
+        }
+        done.reset();
+        written.reset();
+      }
+    }
+  }
+
+  private void copyAll() throws IOException, InterruptedException {
     try (Workers pool = new Workers(workers, chunkSize)) {
       Holes holes = new Holes(source, retrying);
       for (long at = 0; at < size; ) {
@@ -82,7 +109,6 @@ public final class Copier {
       }
       pool.finish();
     }
-    target.sync();
   }
 
   private void zero(long offset, long length) throws IOException {
