@@ -45,6 +45,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "  r3map copy grpc://127.0.0.1:1337 ./copy.img --verify",
       "  r3map copy ./disk.img grpc://127.0.0.1:1337 --progress",
+      "  r3map copy nbd://127.0.0.1:10809/disk ./disk.img",
       "  r3map copy ./disk.img memory:                    # how fast can it be read?",
     })
 final class CopyCommand extends ConsoleCommand {

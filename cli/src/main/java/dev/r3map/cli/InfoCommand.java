@@ -10,6 +10,7 @@ import dev.r3map.cli.copy.Usage;
 import dev.r3map.cli.term.Console;
 import dev.r3map.cli.term.Human;
 import dev.r3map.cli.term.JsonObject;
+import dev.r3map.nbd.NbdBackend;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -33,6 +34,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "  r3map info ./disk.img",
       "  r3map info grpc://127.0.0.1:1337 --json",
+      "  r3map info nbd://127.0.0.1:10809/disk",
     })
 final class InfoCommand extends ConsoleCommand {
   private static final Duration SCAN_TIME = Duration.ofSeconds(2);
@@ -58,12 +60,20 @@ final class InfoCommand extends ConsoleCommand {
       Optional<String> identity = backend.identity();
       Optional<Duration> latency = latency(backend, geometry);
       Usage usage = Usage.of(backend, SCAN_TIME);
-      console.result(
+      String shown =
           console.usesJson()
-              ? json(size, geometry, identity, opening, latency, usage)
-              : text(size, geometry, identity, opening, latency, usage));
+              ? json(size, geometry, identity, opening, latency, usage, protocol(backend))
+              : text(size, geometry, identity, opening, latency, usage, protocol(backend));
+      console.result(shown);
     }
     return ExitCode.OK;
+  }
+
+  /** What was agreed on with an NBD server, which may be of any age. */
+  private static Optional<String> protocol(Backend backend) {
+    return backend instanceof NbdBackend nbd
+        ? Optional.of("NBD, " + nbd.protocol())
+        : Optional.empty();
   }
 
   /** The median of a few small reads; none of an empty resource. */
@@ -89,7 +99,8 @@ final class InfoCommand extends ConsoleCommand {
       Optional<String> identity,
       Duration opening,
       Optional<Duration> latency,
-      Usage usage) {
+      Usage usage,
+      Optional<String> protocol) {
     JsonObject json =
         new JsonObject()
             .with("resource", resource.toString())
@@ -106,6 +117,7 @@ final class InfoCommand extends ConsoleCommand {
                     .with("data", usage.data())
                     .with("holes", usage.holes()))
             .with("openSeconds", opening.toNanos() / 1e9);
+    protocol.ifPresent(words -> json.with("protocol", words));
     latency.ifPresent(time -> json.with("latencySeconds", time.toNanos() / 1e9));
     return json.toString();
   }
@@ -116,13 +128,15 @@ final class InfoCommand extends ConsoleCommand {
       Optional<String> identity,
       Duration opening,
       Optional<Duration> latency,
-      Usage usage) {
+      Usage usage,
+      Optional<String> protocol) {
     StringBuilder text = new StringBuilder();
     line(text, "resource", resource.toString());
     line(text, "size", "%s (%d bytes)".formatted(Human.bytes(size), size));
     line(text, "access", geometry.readOnly() ? "read only" : "read and write");
     line(text, "usage", usage(usage, size));
     line(text, "transfer", transfer(geometry));
+    protocol.ifPresent(words -> line(text, "protocol", words));
     line(text, "identity", identity.orElse("none: changes by others are not noticed"));
     String read = latency.map(time -> ", a small read " + Human.duration(time)).orElse("");
     line(text, "latency", "opening %s%s".formatted(Human.duration(opening), read));

@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
       "  @|bold ./disk.img|@, @|bold file:///srv/disk.img|@   a file or block device of this host",
       "  @|bold grpc://host:1337|@, @|bold grpcs://host|@     what 'r3map serve' offers elsewhere",
       "  @|bold grpc+unix:///run/r3map.sock|@      the same through a Unix socket",
+      "  @|bold nbd://host/export|@                what any NBD server exports",
       "  @|bold memory:1GiB|@                      zeros in memory, for trials",
       "Sizes are written 4096, 256KiB, 1GiB; times 150ms, 20s, 2m.",
       ""

@@ -48,7 +48,9 @@ public final class ConnectionOptions {
       description = "PEM key (PKCS #8) of that certificate.")
   private @Nullable Path key;
 
-  @Option(names = "--insecure", description = "Accept plaintext (grpc://) also beyond this host.")
+  @Option(
+      names = "--insecure",
+      description = "Accept plaintext (grpc://, nbd://) also beyond this host.")
   private boolean insecure;
 
   /** For reading and writing, with remote calls that take 10 s at most. */
