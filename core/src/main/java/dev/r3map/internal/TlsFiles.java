@@ -4,6 +4,7 @@ import dev.r3map.backend.PermanentIOException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
@@ -23,7 +25,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -60,18 +65,68 @@ public final class TlsFiles {
    */
   public static SSLContext context(Optional<Path> ca, Optional<Path> chain, Optional<Path> key)
       throws IOException {
+    try {
+      return context(chain, key, ca.isPresent() ? trust(ca.get()).getTrustManagers() : null);
+    } catch (GeneralSecurityException e) {
+      throw unusable(e);
+    }
+  }
+
+  /**
+   * The same, for whoever the peer is: only against eavesdroppers that do nothing but listen.
+   *
+   * @throws PermanentIOException if a file is missing or is not what it should be; names it
+   */
+  public static SSLContext contextThatTrustsAll(Optional<Path> chain, Optional<Path> key)
+      throws IOException {
+    try {
+      return context(chain, key, new TrustManager[] {new TrustAll()});
+    } catch (GeneralSecurityException e) {
+      throw unusable(e);
+    }
+  }
+
+  private static SSLContext context(
+      Optional<Path> chain, Optional<Path> key, TrustManager @Nullable [] trust)
+      throws IOException, GeneralSecurityException {
     if (chain.isPresent() != key.isPresent()) {
       throw new IllegalArgumentException("a certificate needs its key, and a key its certificate");
     }
-    try {
-      SSLContext context = SSLContext.getInstance(PROTOCOL);
-      context.init(
-          chain.isPresent() ? keys(chain.get(), key.orElseThrow()).getKeyManagers() : null,
-          ca.isPresent() ? trust(ca.get()).getTrustManagers() : null,
-          null);
-      return context;
-    } catch (GeneralSecurityException e) {
-      throw new PermanentIOException("cannot use the TLS files: " + e.getMessage(), e);
+    SSLContext context = SSLContext.getInstance(PROTOCOL);
+    context.init(
+        chain.isPresent() ? keys(chain.get(), key.orElseThrow()).getKeyManagers() : null,
+        trust,
+        null);
+    return context;
+  }
+
+  private static PermanentIOException unusable(GeneralSecurityException cause) {
+    return new PermanentIOException("cannot use the TLS files: " + cause.getMessage(), cause);
+  }
+
+  /** Asked for by name, by who sets {@code tls-verify-peer=false}. */
+  private static final class TrustAll extends X509ExtendedTrustManager {
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket) {}
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket) {}
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type) {}
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type) {}
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return new X509Certificate[0];
     }
   }
 

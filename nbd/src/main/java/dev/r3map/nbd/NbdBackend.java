@@ -13,6 +13,7 @@ import dev.r3map.nbd.client.Blocks;
 import dev.r3map.nbd.client.Connector;
 import dev.r3map.nbd.client.Failures;
 import dev.r3map.nbd.client.RemoteExport;
+import dev.r3map.nbd.client.StartTls;
 import dev.r3map.nbd.client.Target;
 import dev.r3map.nbd.client.Terms;
 import dev.r3map.spi.BackendOptions;
@@ -207,7 +208,7 @@ public final class NbdBackend implements Backend {
     public NbdBackend open() throws IOException {
       Target target = Target.of(uri, options.insecure());
       Failures failures = new Failures(target.name());
-      Connector connector = new Connector(target, options.timeout(), tls);
+      Connector connector = new Connector(target, options.timeout(), startTls(target));
       RemoteExport export = RemoteExport.open(connector, connections, failures);
       long size = export.terms().size();
       if (options.size().isPresent() && options.size().getAsLong() != size) {
@@ -219,10 +220,18 @@ public final class NbdBackend implements Backend {
       return new NbdBackend(target, export, failures, this);
     }
 
+    private @Nullable StartTls startTls(Target target) throws IOException {
+      Target.Security security = target.security().orElse(null);
+      if (security == null) {
+        return null;
+      }
+      return tls != null ? new StartTls(security, tls) : StartTls.of(security, options.tls());
+    }
+
     /** Asks the server for the names of all its exports, whichever the URI names. */
     public List<String> list() throws IOException {
       Target target = Target.of(uri, options.insecure());
-      try (Connector connector = new Connector(target, options.timeout(), tls)) {
+      try (Connector connector = new Connector(target, options.timeout(), startTls(target))) {
         return connector.list();
       } catch (IOException e) {
         throw new Failures(target.name()).of("list the exports of", e);

@@ -3,13 +3,17 @@ package dev.r3map.nbd;
 import dev.r3map.backend.Backend;
 import dev.r3map.backend.Geometry;
 import dev.r3map.backend.MemoryBackend;
+import dev.r3map.spi.BackendOptions;
 import dev.r3map.testkit.BackendConformance;
 import dev.r3map.testkit.ForwardingBackend;
 import dev.r3map.testkit.Payload;
+import dev.r3map.testkit.Pki;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +23,10 @@ class NbdBackendConformanceTest {
   abstract static class Conformance extends BackendConformance {
     abstract NbdServer.Builder listen(NbdServer.Builder server);
 
+    BackendOptions options() {
+      return BackendOptions.DEFAULT;
+    }
+
     /** What the server serves. */
     Backend resource(MemoryBackend memory) {
       return memory;
@@ -27,7 +35,7 @@ class NbdBackendConformanceTest {
     @Override
     protected Backend create(long size) throws IOException {
       MemoryBackend memory = MemoryBackend.of(size);
-      return Stack.open(memory, listen(NbdServer.serve(resource(memory))).start());
+      return Stack.open(memory, listen(NbdServer.serve(resource(memory))).start(), options());
     }
 
     @Override
@@ -41,7 +49,7 @@ class NbdBackendConformanceTest {
       memory.write(content.bytes(0, Math.toIntExact(size)), 0);
       NbdExport export = NbdExport.of("", resource(memory)).withReadOnly(true);
       return Optional.of(
-          Stack.open(memory, listen(NbdServer.serve(java.util.List.of(export))).start()));
+          Stack.open(memory, listen(NbdServer.serve(List.of(export))).start(), options()));
     }
   }
 
@@ -60,6 +68,31 @@ class NbdBackendConformanceTest {
     @Override
     NbdServer.Builder listen(NbdServer.Builder server) {
       return server.listen(folder.resolve(UUID.randomUUID().toString().substring(0, 8)));
+    }
+  }
+
+  @Nested
+  class Encrypted extends Conformance {
+    private static BackendOptions.Tls trust;
+    private static Pki.Issued files;
+
+    @BeforeAll
+    static void issue(@TempDir Path pki) throws Exception {
+      Pki authority = new Pki(pki, "conformance-ca");
+      files = authority.issue("server", "san=dns:localhost,ip:127.0.0.1");
+      trust =
+          new BackendOptions.Tls(
+              Optional.of(authority.authority()), Optional.empty(), Optional.empty());
+    }
+
+    @Override
+    NbdServer.Builder listen(NbdServer.Builder server) {
+      return server.tls(files.certificate(), files.key());
+    }
+
+    @Override
+    BackendOptions options() {
+      return BackendOptions.DEFAULT.withTls(trust);
     }
   }
 
@@ -87,21 +120,25 @@ class NbdBackendConformanceTest {
     private final Backend client;
     private final MemoryBackend memory;
     private final NbdServer server;
+    private final BackendOptions options;
 
-    private Stack(Backend client, MemoryBackend memory, NbdServer server) {
+    private Stack(Backend client, MemoryBackend memory, NbdServer server, BackendOptions options) {
       super(client);
       this.client = client;
       this.memory = memory;
       this.server = server;
+      this.options = options;
     }
 
-    static Stack open(MemoryBackend memory, NbdServer server) throws IOException {
-      return new Stack(NbdBackend.open(server.uri()), memory, server);
+    static Stack open(MemoryBackend memory, NbdServer server, BackendOptions options)
+        throws IOException {
+      Backend client = NbdBackend.at(server.uri()).options(options).open();
+      return new Stack(client, memory, server, options);
     }
 
     Stack reopen() throws IOException {
       client.close();
-      return open(memory, server);
+      return open(memory, server, options);
     }
 
     @Override

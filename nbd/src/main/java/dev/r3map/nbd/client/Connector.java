@@ -16,7 +16,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /** Makes connections to one server, each within a deadline. Owns those that are not ready yet. */
@@ -25,15 +24,15 @@ public final class Connector implements AutoCloseable {
 
   private final Target target;
   private final Duration timeout;
-  private final @Nullable SSLContext tls;
+  private final @Nullable StartTls tls;
   private final Set<SocketChannel> pending = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
 
   /**
    * @param timeout for a connection with its handshake, and later for the server's silence
-   * @param tls keys and trust, if the caller has chosen them
+   * @param tls null for plaintext
    */
-  public Connector(Target target, Duration timeout, @Nullable SSLContext tls) {
+  public Connector(Target target, Duration timeout, @Nullable StartTls tls) {
     this.target = target;
     this.timeout = timeout;
     this.tls = tls;
@@ -111,12 +110,11 @@ public final class Connector implements AutoCloseable {
   private <T> T negotiate(Wire wire, Use<T> use) throws IOException {
     Negotiation negotiation = new Negotiation(wire, target.export());
     negotiation.greet();
-    Target.Security security = target.security().orElse(null);
-    if (security == null) {
+    if (tls == null) {
       return use.of(wire, negotiation);
     }
     negotiation.startTls();
-    Wire encrypted = StartTls.over(wire, security, tls);
+    Wire encrypted = tls.over(wire);
     return use.of(encrypted, negotiation.over(encrypted));
   }
 
