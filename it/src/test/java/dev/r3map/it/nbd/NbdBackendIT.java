@@ -24,11 +24,19 @@ import org.junit.jupiter.api.io.TempDir;
 class NbdBackendIT {
   @RegisterExtension static final Watchdog WATCHDOG = Watchdog.after(Duration.ofMinutes(8));
 
+  private static Certificates certificates;
+
   @BeforeAll
   static void requireTools() {
     Tool.require("nbdkit", "nbdkit");
     Tool.require("qemu-nbd", "qemu-utils");
     Tool.require("nbd-server", "nbd-server");
+    Tool.require("openssl", "openssl");
+  }
+
+  @BeforeAll
+  static void issueCertificates(@TempDir Path pki) throws Exception {
+    certificates = Certificates.issue(pki);
   }
 
   abstract static class Conformance extends BackendConformance {
@@ -149,6 +157,28 @@ class NbdBackendIT {
     OtherServer serve(Path file, boolean readOnly) throws Exception {
       return OtherServer.qemuNbd(
           Place.unix(folder), file, readOnly ? "--read-only" : "--detect-zeroes=off");
+    }
+
+    @Override
+    protected int sizeUnit() {
+      return 512;
+    }
+  }
+
+  @Nested
+  class OverNbdkitAndTls extends Nbdkit {
+    @Override
+    Place place() throws IOException {
+      return Place.tls(certificates);
+    }
+  }
+
+  @Nested
+  class OverQemuNbdAndTls extends Conformance {
+    @Override
+    OtherServer serve(Path file, boolean readOnly) throws Exception {
+      return OtherServer.qemuNbd(
+          Place.tls(certificates), file, readOnly ? "--read-only" : "--detect-zeroes=off");
     }
 
     @Override

@@ -7,7 +7,6 @@ import dev.r3map.backend.MemoryBackend;
 import dev.r3map.it.support.Tool;
 import dev.r3map.nbd.NbdExport;
 import dev.r3map.nbd.NbdServer;
-import dev.r3map.testkit.Pki;
 import dev.r3map.testkit.Watchdog;
 import java.io.IOException;
 import java.net.URI;
@@ -15,7 +14,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,10 +39,8 @@ class NbdClientsIT {
 
   @RegisterExtension static final Watchdog WATCHDOG = Watchdog.after(Duration.ofMinutes(5));
 
-  /** Certificates under the names that clients in C expect. */
   @TempDir static Path pki;
-
-  private static Pki.Issued serverFiles;
+  private static Certificates certificates;
 
   @TempDir Path folder;
 
@@ -73,16 +69,7 @@ class NbdClientsIT {
 
   @BeforeAll
   static void issueCertificates() throws Exception {
-    Pki authority = new Pki(pki, "nbd-clients-ca");
-    Files.copy(authority.authority(), pki.resolve("ca-cert.pem"));
-    serverFiles = authority.issue("server", "san=dns:localhost,ip:127.0.0.1");
-    Pki.Issued client = authority.issue("client");
-    Files.copy(client.certificate(), pki.resolve("client-cert.pem"));
-    // GnuTLS cannot read the keys of the JDK, which leave the public part out. Nor would it show a
-    // certificate with an RSA key to a server that takes TLS 1.3 alone.
-    Path key = pki.resolve("client-key.pem");
-    Tool.text("openssl", "ec", "-in", client.key().toString(), "-out", pki + "/with-public");
-    Files.move(Path.of(pki + "/with-public"), key, StandardCopyOption.REPLACE_EXISTING);
+    certificates = Certificates.issue(pki);
   }
 
   /** A sparse image with data in the middle. */
@@ -121,8 +108,8 @@ class NbdClientsIT {
           case UNIX -> builder.listen(folder.resolve("socket")).start();
           case TLS ->
               builder
-                  .tls(serverFiles.certificate(), serverFiles.key())
-                  .clientCa(pki.resolve("ca-cert.pem"))
+                  .tls(certificates.serverCertificate(), certificates.serverKey())
+                  .clientCa(certificates.ca())
                   .start();
         };
     return export("memory");
@@ -208,7 +195,7 @@ class NbdClientsIT {
     serve(Way.TLS);
     Tool.run("nbdinfo", "--size", "nbd://localhost:" + server.port()).failedWith("requires TLS");
     Path lone = Files.createDirectory(folder.resolve("lone"));
-    Files.copy(pki.resolve("ca-cert.pem"), lone.resolve("ca-cert.pem"));
+    Files.copy(certificates.ca(), lone.resolve("ca-cert.pem"));
     String uri = "nbds://localhost:%d/?tls-certificates=%s".formatted(server.port(), lone);
     assertThat(Tool.run("nbdinfo", "--size", uri).exitCode()).isNotZero();
   }

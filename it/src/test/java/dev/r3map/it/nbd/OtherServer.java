@@ -39,16 +39,22 @@ final class OtherServer implements AutoCloseable {
   }
 
   /** Where a server listens: a socket in a folder, or a port. */
-  record Place(Path socket, int port) {
+  record Place(Path socket, int port, Optional<Certificates> tls) {
     static Place unix(Path folder) {
-      return new Place(folder.resolve(UUID.randomUUID().toString().substring(0, 8)), 0);
+      return new Place(
+          folder.resolve(UUID.randomUUID().toString().substring(0, 8)), 0, Optional.empty());
     }
 
     /** A port that was free just now. */
     static Place tcp() throws IOException {
       try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-        return new Place(Path.of("/"), socket.getLocalPort());
+        return new Place(Path.of("/"), socket.getLocalPort(), Optional.empty());
       }
+    }
+
+    /** The same, encrypted, with certificates of both sides. */
+    static Place tls(Certificates certificates) throws IOException {
+      return new Place(Path.of("/"), tcp().port, Optional.of(certificates));
     }
 
     boolean isUnix() {
@@ -56,6 +62,11 @@ final class OtherServer implements AutoCloseable {
     }
 
     URI uri(String export) {
+      if (tls.isPresent()) {
+        return URI.create(
+            "nbds://localhost:%d/%s?tls-certificates=%s"
+                .formatted(port, export, tls.get().folder()));
+      }
       return URI.create(
           isUnix()
               ? "nbd+unix:///%s?socket=%s".formatted(export, socket)
@@ -69,6 +80,12 @@ final class OtherServer implements AutoCloseable {
         place.isUnix()
             ? List.of("-U", place.socket.toString())
             : List.of("-i", "127.0.0.1", "-p", "" + place.port));
+    place.tls.ifPresent(certificates ->
+        command.addAll(
+            List.of(
+                "--tls=require",
+                "--tls-certificates=" + certificates.folder(),
+                "--tls-verify-peer")));
     command.addAll(List.of(arguments));
     return started(null, command, place.uri(""));
   }
@@ -79,6 +96,13 @@ final class OtherServer implements AutoCloseable {
         place.isUnix()
             ? List.of("-k", place.socket.toString())
             : List.of("-b", "127.0.0.1", "-p", "" + place.port));
+    place.tls.ifPresent(certificates ->
+        command.addAll(
+            List.of(
+                "--object",
+                "tls-creds-x509,id=tls,endpoint=server,verify-peer=yes,dir="
+                    + certificates.folder(),
+                "--tls-creds=tls")));
     command.addAll(List.of("-x", "disk", "--discard=unmap"));
     command.addAll(List.of(arguments));
     command.add(file.toString());
