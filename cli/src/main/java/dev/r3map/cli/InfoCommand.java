@@ -7,10 +7,11 @@ import dev.r3map.cli.args.ConnectionOptions;
 import dev.r3map.cli.args.Resource;
 import dev.r3map.cli.args.ResourceConverter;
 import dev.r3map.cli.copy.Usage;
+import dev.r3map.cli.info.ExtentMap;
+import dev.r3map.cli.info.NbdFacts;
 import dev.r3map.cli.term.Console;
 import dev.r3map.cli.term.Human;
 import dev.r3map.cli.term.JsonObject;
-import dev.r3map.nbd.NbdBackend;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -18,6 +19,7 @@ import java.util.Arrays;
 import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Shows what a resource says of itself. */
@@ -34,7 +36,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "  r3map info ./disk.img",
       "  r3map info grpc://127.0.0.1:1337 --json",
-      "  r3map info nbd://127.0.0.1:10809/disk",
+      "  r3map info nbd://127.0.0.1:10809/disk --map",
     })
 final class InfoCommand extends ConsoleCommand {
   private static final Duration SCAN_TIME = Duration.ofSeconds(2);
@@ -47,33 +49,42 @@ final class InfoCommand extends ConsoleCommand {
       description = "A URI, or the path of a file.")
   private Resource resource;
 
+  @Option(
+      names = "--map",
+      description = "Show each run of data and each hole: offset, length and kind.")
+  private boolean map;
+
   @ArgGroup(validate = false, heading = "%n@|bold Connection|@%n")
   private ConnectionOptions connection = new ConnectionOptions();
+
+  private record Facts(
+      long size,
+      Geometry geometry,
+      Optional<String> identity,
+      Duration opening,
+      Optional<Duration> latency,
+      Usage usage,
+      Optional<NbdFacts> nbd,
+      Optional<ExtentMap> map) {}
 
   @Override
   int run(Console console) throws Exception {
     long begun = System.nanoTime();
     try (Backend backend = resource.open(connection.backendOptions())) {
       Duration opening = Duration.ofNanos(System.nanoTime() - begun);
-      long size = backend.size();
-      Geometry geometry = backend.geometry();
-      Optional<String> identity = backend.identity();
-      Optional<Duration> latency = latency(backend, geometry);
-      Usage usage = Usage.of(backend, SCAN_TIME);
-      String shown =
-          console.usesJson()
-              ? json(size, geometry, identity, opening, latency, usage, protocol(backend))
-              : text(size, geometry, identity, opening, latency, usage, protocol(backend));
-      console.result(shown);
+      Facts facts =
+          new Facts(
+              backend.size(),
+              backend.geometry(),
+              backend.identity(),
+              opening,
+              latency(backend, backend.geometry()),
+              Usage.of(backend, SCAN_TIME),
+              NbdFacts.of(backend),
+              map ? Optional.of(ExtentMap.of(backend)) : Optional.empty());
+      console.result(console.usesJson() ? json(facts) : text(facts));
     }
     return ExitCode.OK;
-  }
-
-  /** What was agreed on with an NBD server, which may be of any age. */
-  private static Optional<String> protocol(Backend backend) {
-    return backend instanceof NbdBackend nbd
-        ? Optional.of("NBD, " + nbd.protocol())
-        : Optional.empty();
   }
 
   /** The median of a few small reads; none of an empty resource. */
@@ -93,54 +104,55 @@ final class InfoCommand extends ConsoleCommand {
     return Optional.of(Duration.ofNanos(nanos[PROBES / 2]));
   }
 
-  private String json(
-      long size,
-      Geometry geometry,
-      Optional<String> identity,
-      Duration opening,
-      Optional<Duration> latency,
-      Usage usage,
-      Optional<String> protocol) {
+  private String json(Facts facts) {
+    Geometry geometry = facts.geometry();
+    Usage usage = facts.usage();
     JsonObject json =
         new JsonObject()
             .with("resource", resource.toString())
-            .with("size", size)
+            .with("size", facts.size())
             .with("readOnly", geometry.readOnly())
             .with("requiredChunk", geometry.requiredChunk())
             .with("preferredChunk", geometry.preferredChunk())
             .with("maxTransfer", geometry.maxTransfer())
-            .withAny("identity", identity)
+            .withAny("identity", facts.identity())
             .with(
                 "usage",
                 new JsonObject()
                     .with("scanned", usage.scanned())
                     .with("data", usage.data())
                     .with("holes", usage.holes()))
-            .with("openSeconds", opening.toNanos() / 1e9);
-    protocol.ifPresent(words -> json.with("protocol", words));
-    latency.ifPresent(time -> json.with("latencySeconds", time.toNanos() / 1e9));
+            .with("openSeconds", facts.opening().toNanos() / 1e9);
+    facts.latency().ifPresent(time -> json.with("latencySeconds", time.toNanos() / 1e9));
+    facts.nbd().ifPresent(nbd -> json.with("nbd", nbd.json()));
+    facts.map().ifPresent(map -> json.with("map", map.json()));
     return json.toString();
   }
 
-  private String text(
-      long size,
-      Geometry geometry,
-      Optional<String> identity,
-      Duration opening,
-      Optional<Duration> latency,
-      Usage usage,
-      Optional<String> protocol) {
+  private String text(Facts facts) {
     StringBuilder text = new StringBuilder();
     line(text, "resource", resource.toString());
-    line(text, "size", "%s (%d bytes)".formatted(Human.bytes(size), size));
-    line(text, "access", geometry.readOnly() ? "read only" : "read and write");
-    line(text, "usage", usage(usage, size));
-    line(text, "transfer", transfer(geometry));
-    protocol.ifPresent(words -> line(text, "protocol", words));
-    line(text, "identity", identity.orElse("none: changes by others are not noticed"));
-    String read = latency.map(time -> ", a small read " + Human.duration(time)).orElse("");
-    line(text, "latency", "opening %s%s".formatted(Human.duration(opening), read));
+    line(text, "size", "%s (%d bytes)".formatted(Human.bytes(facts.size()), facts.size()));
+    line(text, "access", facts.geometry().readOnly() ? "read only" : "read and write");
+    line(text, "usage", usage(facts.usage(), facts.size()));
+    line(text, "transfer", transfer(facts.geometry()));
+    facts.nbd().ifPresent(nbd -> lines(text, nbd));
+    line(text, "identity", facts.identity().orElse("none: changes by others are not noticed"));
+    String read = facts.latency().map(time -> ", a small read " + Human.duration(time)).orElse("");
+    line(text, "latency", "opening %s%s".formatted(Human.duration(facts.opening()), read));
+    facts.map().ifPresent(map -> text.append(map.text()));
     return text.toString().stripTrailing();
+  }
+
+  private static void lines(StringBuilder text, NbdFacts nbd) {
+    line(text, "protocol", "NBD, " + nbd.protocol());
+    line(text, "features", String.join(", ", nbd.features()));
+    if (!nbd.description().isEmpty()) {
+      line(text, "says", nbd.description());
+    }
+    if (!nbd.exports().isEmpty()) {
+      line(text, "exports", String.join(", ", nbd.exports()));
+    }
   }
 
   private static void line(StringBuilder text, String name, String value) {

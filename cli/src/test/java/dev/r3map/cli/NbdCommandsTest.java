@@ -25,16 +25,28 @@ class NbdCommandsTest {
     try (Backend full = file("full", 1 << 20);
         Backend empty = file("empty", 0);
         NbdServer server =
-            NbdServer.serve(List.of(NbdExport.of("full", full), NbdExport.of("empty", empty)))
+            NbdServer.serve(
+                    List.of(
+                        NbdExport.of("full", full).withDescription("a full one"),
+                        NbdExport.of("empty", empty)))
                 .start()) {
-      Cli.Result info = Cli.run("info", server.uri() + "/full");
+      Cli.Result info = Cli.run("info", server.uri() + "/full", "--map");
+      Cli.Result json = Cli.run("info", server.uri() + "/full", "--map", "--json");
       Cli.Result between = Cli.run("copy", server.uri() + "/full", server.uri() + "/empty");
       Cli.Result down = Cli.run("copy", server.uri() + "/empty", back.toString(), "--verify");
 
       assertThat(info.code()).isZero();
       assertThat(info.out())
           .contains("protocol  NBD, extended headers")
+          .contains("features  flush, fua, trim, zero")
+          .contains("says      a full one")
+          .contains("exports   full, empty")
+          .containsPattern("0 +1048576  data")
+          .containsPattern("1048576 +7340032  hole")
           .contains("usage     1 MiB data, 7 MiB holes");
+      assertThat(json.out())
+          .contains("\"exports\":[\"full\",\"empty\"]")
+          .contains("\"map\":[{\"offset\":0,\"length\":1048576,\"kind\":\"data\"}");
       assertThat(between.err()).contains("7 MiB of it zeros");
       assertThat(down.err()).contains("7 MiB of it zeros; both sides are equal");
     }

@@ -12,6 +12,7 @@ import dev.r3map.backend.Ranges;
 import dev.r3map.nbd.client.Blocks;
 import dev.r3map.nbd.client.Connector;
 import dev.r3map.nbd.client.Failures;
+import dev.r3map.nbd.client.Features;
 import dev.r3map.nbd.client.RemoteExport;
 import dev.r3map.nbd.client.StartTls;
 import dev.r3map.nbd.client.Target;
@@ -44,13 +45,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class NbdBackend implements Backend {
   private final Target target;
+  private final Connector connector;
   private final RemoteExport export;
   private final Blocks blocks;
   private final Failures failures;
   private final Geometry geometry;
 
-  private NbdBackend(Target target, RemoteExport export, Failures failures, Builder how) {
+  private NbdBackend(
+      Target target, Connector connector, RemoteExport export, Failures failures, Builder how) {
     this.target = target;
+    this.connector = connector;
     this.export = export;
     this.failures = failures;
     this.blocks = new Blocks(export, how.options.timeout().toNanos());
@@ -72,6 +76,32 @@ public final class NbdBackend implements Backend {
   /** Whether the server can do more than the first NBD could, in words. */
   public String protocol() {
     return export.terms().mode().toString();
+  }
+
+  /**
+   * What the server lets clients ask of the export, by the names that other programs use, such as
+   * {@code flush}, {@code trim} or {@code multi-conn}.
+   */
+  public List<String> features() {
+    return Features.of(export.terms());
+  }
+
+  /** What the server says of the export, for people; may be empty. */
+  public String description() {
+    return export.terms().description();
+  }
+
+  /**
+   * Asks the server for the names of all its exports, over a connection of its own.
+   *
+   * @throws IOException if it does not tell
+   */
+  public List<String> exports() throws IOException {
+    try {
+      return connector.list();
+    } catch (IOException e) {
+      throw failures.of("list the exports of", e);
+    }
   }
 
   /** How many connections there are at this moment; more than one only once there is much to do. */
@@ -217,7 +247,7 @@ public final class NbdBackend implements Backend {
             "cannot open %s: it has %d bytes and not %d"
                 .formatted(target.name(), size, options.size().getAsLong()));
       }
-      return new NbdBackend(target, export, failures, this);
+      return new NbdBackend(target, connector, export, failures, this);
     }
 
     private @Nullable StartTls startTls(Target target) throws IOException {

@@ -48,6 +48,11 @@ public final class JsonObject {
     return this;
   }
 
+  public JsonObject withAll(String name, List<String> values) {
+    members.put(name, values.stream().map(Secrets::mask).toList());
+    return this;
+  }
+
   /** Adds nothing if there is no value. */
   @SuppressWarnings("OptionalUsedAsFieldOrParameterType")
   public JsonObject withAny(String name, Optional<String> value) {
