@@ -25,7 +25,7 @@ public final class Connector implements AutoCloseable {
   private final Target target;
   private final Duration timeout;
   private final @Nullable StartTls tls;
-  private final Set<SocketChannel> pending = ConcurrentHashMap.newKeySet();
+  private final Set<Guard> pending = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
 
   /**
@@ -72,7 +72,7 @@ public final class Connector implements AutoCloseable {
             ? SocketChannel.open(StandardProtocolFamily.UNIX)
             : SocketChannel.open();
     Guard guard = new Guard(socket);
-    pending.add(socket);
+    pending.add(guard);
     boolean done = false;
     try {
       if (closed) {
@@ -80,7 +80,9 @@ public final class Connector implements AutoCloseable {
       }
       socket.connect(address);
       refuseSelf(socket);
-      T result = negotiate(new SocketWire(socket), use);
+      SocketWire wire = new SocketWire(socket);
+      guard.watch(wire);
+      T result = negotiate(wire, use);
       done = guard.stop();
       if (!done) {
         throw guard.late();
@@ -89,9 +91,9 @@ public final class Connector implements AutoCloseable {
     } catch (IOException e) {
       throw guard.stop() ? e : guard.late();
     } finally {
-      pending.remove(socket);
+      pending.remove(guard);
       if (!done) {
-        socket.close();
+        guard.cut();
       }
     }
   }
@@ -122,26 +124,19 @@ public final class Connector implements AutoCloseable {
   @Override
   public void close() {
     closed = true;
-    for (SocketChannel socket : pending) {
-      close(socket);
-    }
-  }
-
-  private static void close(SocketChannel socket) {
-    try {
-      socket.close();
-    } catch (IOException e) {
-      LOG.log(Level.DEBUG, "cannot close a connection", e);
-    }
+    pending.forEach(Guard::cut);
   }
 
   /** Cuts a connection that takes too long to become ready. */
   private final class Guard {
     private final Thread thread;
+    private AutoCloseable watched;
+    private boolean wasCut;
     private boolean stopped;
     private boolean struck;
 
     Guard(SocketChannel socket) {
+      watched = socket;
       thread =
           Thread.ofVirtual()
               .name("r3map-nbd-connect")
@@ -151,14 +146,32 @@ public final class Connector implements AutoCloseable {
                 } catch (InterruptedException e) {
                   return;
                 }
-                strike(socket);
+                strike();
               });
     }
 
-    private synchronized void strike(SocketChannel socket) {
+    /** The wire that the socket belongs to from now on. */
+    synchronized void watch(SocketWire wire) {
+      watched = wire;
+      if (wasCut) {
+        cut();
+      }
+    }
+
+    /** Ends the connection, whatever it waits for. */
+    synchronized void cut() {
+      wasCut = true;
+      try {
+        watched.close();
+      } catch (Exception e) {
+        LOG.log(Level.DEBUG, "cannot close a connection", e);
+      }
+    }
+
+    private synchronized void strike() {
       if (!stopped) {
         struck = true;
-        close(socket);
+        cut();
       }
     }
 
