@@ -1,8 +1,6 @@
 package dev.r3map.nbd;
 
 import dev.r3map.backend.Backend;
-import dev.r3map.internal.SocketFile;
-import dev.r3map.internal.TlsFiles;
 import dev.r3map.nbd.server.Connection;
 import dev.r3map.nbd.server.Encryption;
 import dev.r3map.nbd.server.Exports;
@@ -13,18 +11,14 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
 import java.net.URI;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -50,8 +44,8 @@ public final class NbdServer implements AutoCloseable {
 
   private final Builder how;
   private final Service service;
+  private final Door door;
   private final ServerSocketChannel listener;
-  private final @Nullable SocketFile socketFile;
   private final URI uri;
   private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
   private final Thread acceptor;
@@ -59,15 +53,12 @@ public final class NbdServer implements AutoCloseable {
   /** Whether the one who came last was sent away. Of the acceptor alone. */
   private boolean full;
 
-  private NbdServer(
-      Builder how, Service service, ServerSocketChannel listener, @Nullable SocketFile socketFile)
-      throws IOException {
+  private NbdServer(Builder how, Service service, ServerSocketChannel listener) throws IOException {
     this.how = how;
     this.service = service;
     this.listener = listener;
-    this.socketFile = socketFile;
-    String scheme = how.requiresTls() ? "nbds" : "nbd";
-    this.uri = socketFile == null ? tcpUri(scheme, listener) : unixUri(scheme, socketFile);
+    this.door = how.door;
+    this.uri = door.uri(how.requiresTls() ? "nbds" : "nbd", listener);
     this.acceptor =
         Thread.ofPlatform().daemon().name("r3map-nbd-accept").unstarted(this::acceptAll);
   }
@@ -79,6 +70,11 @@ public final class NbdServer implements AutoCloseable {
 
   /** The same for several exports; clients that ask for no name get the first. */
   public static Builder serve(List<NbdExport> exports) {
+    return new Builder(exports);
+  }
+
+  /** The same for what may change while the server runs. */
+  public static Builder serve(NbdExports exports) {
     return new Builder(exports);
   }
 
@@ -120,9 +116,7 @@ public final class NbdServer implements AutoCloseable {
         connection.cut();
       }
     } finally {
-      if (socketFile != null) {
-        socketFile.delete();
-      }
+      door.close(listener);
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
@@ -198,25 +192,11 @@ public final class NbdServer implements AutoCloseable {
     }
   }
 
-  private static URI unixUri(String scheme, SocketFile file) {
-    return URI.create(scheme + "+unix:///?socket=" + file.path().toUri().getRawPath());
-  }
-
-  private static URI tcpUri(String scheme, ServerSocketChannel listener) throws IOException {
-    InetSocketAddress address = (InetSocketAddress) listener.getLocalAddress();
-    InetAddress host = address.getAddress();
-    // The wildcard is nobody's address.
-    String shown = host.isAnyLocalAddress() ? "localhost" : host.getHostAddress();
-    return URI.create(
-        "%s://%s:%d"
-            .formatted(scheme, shown.contains(":") ? "[" + shown + "]" : shown, address.getPort()));
-  }
-
   /** Says how to serve. */
   public static final class Builder {
     private final List<NbdExport> exports;
-    private SocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-    private @Nullable SocketFile socketFile;
+    private final @Nullable NbdExports changing;
+    private Door door = Door.at(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     private @Nullable Path certificate;
     private @Nullable Path key;
     private @Nullable Path clientCa;
@@ -232,20 +212,30 @@ public final class NbdServer implements AutoCloseable {
       if (exports.isEmpty()) {
         throw new IllegalArgumentException("nothing to serve");
       }
-      this.exports = new ArrayList<>(exports);
+      this.exports = List.copyOf(exports);
+      this.changing = null;
+    }
+
+    private Builder(NbdExports exports) {
+      this.exports = List.of();
+      this.changing = exports;
     }
 
     /** On a TCP port; 0 for any that is free. */
     public Builder listen(String host, int port) {
-      this.address = new InetSocketAddress(host, port);
-      this.socketFile = null;
+      this.door = Door.at(new InetSocketAddress(host, port));
       return this;
     }
 
     /** On a Unix socket that only this user can reach; a dead server's is replaced. */
     public Builder listen(Path socket) {
-      this.socketFile = new SocketFile(socket);
-      this.address = socketFile.address();
+      this.door = Door.at(socket);
+      return this;
+    }
+
+    /** On a socket that somebody else made listen, and whose path is theirs; it becomes ours. */
+    public Builder listen(ServerSocketChannel socket) throws IOException {
+      this.door = Door.of(socket);
       return this;
     }
 
@@ -323,28 +313,14 @@ public final class NbdServer implements AutoCloseable {
     public NbdServer start() throws IOException {
       checkTls();
       checkPlaintext();
-      Service service = new Service(new Exports(exports), encryption(), memory, stall);
-      SocketFile file = socketFile;
-      if (file != null) {
-        file.checkFree();
-      }
-      ServerSocketChannel listener =
-          file == null
-              ? ServerSocketChannel.open()
-              : ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+      Service service = service();
+      ServerSocketChannel listener = door.open();
       try {
-        listener.bind(address);
-        if (file != null) {
-          file.publish();
-        }
-        NbdServer server = new NbdServer(this, service, listener, file);
+        NbdServer server = new NbdServer(this, service, listener);
         server.acceptor.start();
         return server;
       } catch (IOException | RuntimeException e) {
-        listener.close();
-        if (file != null) {
-          file.delete();
-        }
+        door.close(listener);
         throw e;
       }
     }
@@ -362,25 +338,41 @@ public final class NbdServer implements AutoCloseable {
       }
     }
 
-    private @Nullable Encryption encryption() throws IOException {
-      if (certificate == null) {
-        return null;
+    /**
+     * Serves one client that is connected already, and nobody else, until it leaves. The socket
+     * becomes ours; whoever closes it ends this call.
+     *
+     * @throws IllegalArgumentException as {@link #start}
+     * @throws IOException if a backend cannot be asked
+     */
+    public void serveOne(SocketChannel client) throws IOException {
+      checkTls();
+      try (client) {
+        new Connection(new SocketWire(client), service(), handshake, "the client").run();
       }
-      return new Encryption(
-          TlsFiles.context(
-              Optional.ofNullable(clientCa), Optional.of(certificate), Optional.ofNullable(key)),
-          clientCa != null,
-          !plaintextToo);
+    }
+
+    private Service service() throws IOException {
+      Encryption encryption =
+          certificate == null || key == null
+              ? null
+              : Encryption.of(certificate, key, clientCa, !plaintextToo);
+      return new Service(
+          changing == null ? new Exports(exports) : new Exports(changing),
+          encryption,
+          memory,
+          stall);
     }
 
     private void checkPlaintext() throws IOException {
-      if (!(address instanceof InetSocketAddress inet)) {
+      if (!(door.address() instanceof InetSocketAddress inet)) {
         return;
       }
       if (inet.isUnresolved()) {
         throw new IOException("cannot listen on %s: unknown host".formatted(inet.getHostString()));
       }
-      boolean offered = !requiresTls() && !exports.stream().allMatch(NbdExport::tlsOnly);
+      boolean offered =
+          !requiresTls() && (changing != null || !exports.stream().allMatch(NbdExport::tlsOnly));
       if (offered && !insecure && !inet.getAddress().isLoopbackAddress()) {
         throw new IllegalArgumentException(
             "cannot listen on %s in plaintext: use TLS, or give --insecure".formatted(inet));

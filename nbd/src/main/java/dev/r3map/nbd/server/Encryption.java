@@ -4,8 +4,11 @@ import dev.r3map.internal.TlsFiles;
 import dev.r3map.nbd.wire.TlsWire;
 import dev.r3map.nbd.wire.Wire;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a server encrypts.
@@ -14,6 +17,18 @@ import javax.net.ssl.SSLEngine;
  * @param required whether clients get nothing in plaintext
  */
 public record Encryption(SSLContext context, boolean clientCertificates, boolean required) {
+
+  /**
+   * With these PEM files.
+   *
+   * @param clientCa those who sign clients' certificates, which clients must have then
+   */
+  public static Encryption of(Path certificate, Path key, @Nullable Path clientCa, boolean required)
+      throws IOException {
+    SSLContext context =
+        TlsFiles.context(Optional.ofNullable(clientCa), Optional.of(certificate), Optional.of(key));
+    return new Encryption(context, clientCa != null, required);
+  }
 
   /** Agrees with a client that has asked for it. */
   Wire over(Wire plain) throws IOException {

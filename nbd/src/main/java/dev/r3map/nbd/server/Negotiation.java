@@ -20,6 +20,7 @@ import static dev.r3map.nbd.protocol.Handshake.OPT_STARTTLS;
 import static dev.r3map.nbd.protocol.Handshake.OPT_STRUCTURED_REPLY;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_EXT_HEADER_REQD;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_INVALID;
+import static dev.r3map.nbd.protocol.Handshake.REP_ERR_PLATFORM;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_POLICY;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_SHUTDOWN;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_TLS_REQD;
@@ -27,6 +28,7 @@ import static dev.r3map.nbd.protocol.Handshake.REP_ERR_TOO_BIG;
 import static dev.r3map.nbd.protocol.Handshake.REP_ERR_UNSUP;
 import static dev.r3map.nbd.protocol.Handshake.ZEROES;
 
+import dev.r3map.nbd.NbdExport;
 import dev.r3map.nbd.wire.Wire;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -246,8 +248,14 @@ final class Negotiation {
 
   private void list(OptionData data, OptionReplies replies) throws IOException, Refused {
     data.end();
-    for (Export export : exports.visible(encrypted)) {
-      replies.server(export);
+    List<NbdExport> all;
+    try {
+      all = exports.visible(encrypted);
+    } catch (IOException e) {
+      throw new Refused(REP_ERR_PLATFORM, Failures.message(e));
+    }
+    for (NbdExport export : all) {
+      replies.server(export.name(), export.description());
     }
     replies.ack();
   }

@@ -36,15 +36,15 @@ final class OptionReplies {
   }
 
   /** An export of the list. */
-  void server(Export export) throws IOException {
-    byte[] name = export.name().getBytes(StandardCharsets.UTF_8);
-    byte[] description = export.description().getBytes(StandardCharsets.UTF_8);
+  void server(String name, String description) throws IOException {
+    byte[] nameBytes = name.getBytes(StandardCharsets.UTF_8);
+    byte[] descriptionBytes = description.getBytes(StandardCharsets.UTF_8);
     send(
         REP_SERVER,
-        ByteBuffer.allocate(Integer.BYTES + name.length + description.length)
-            .putInt(name.length)
-            .put(name)
-            .put(description)
+        ByteBuffer.allocate(Integer.BYTES + nameBytes.length + descriptionBytes.length)
+            .putInt(nameBytes.length)
+            .put(nameBytes)
+            .put(descriptionBytes)
             .flip());
   }
 
