@@ -17,6 +17,7 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
@@ -66,7 +67,7 @@ public final class TlsFiles {
   public static SSLContext context(Optional<Path> ca, Optional<Path> chain, Optional<Path> key)
       throws IOException {
     try {
-      return context(chain, key, ca.isPresent() ? trust(ca.get()).getTrustManagers() : null);
+      return context(chain, key, ca.isPresent() ? trust(ca.get()) : null);
     } catch (GeneralSecurityException e) {
       throw unusable(e);
     }
@@ -141,7 +142,7 @@ public final class TlsFiles {
     return factory;
   }
 
-  private static TrustManagerFactory trust(Path ca) throws IOException, GeneralSecurityException {
+  private static TrustManager[] trust(Path ca) throws IOException, GeneralSecurityException {
     KeyStore store = emptyStore();
     int count = 0;
     for (Certificate certificate : certificates(ca)) {
@@ -150,7 +151,10 @@ public final class TlsFiles {
     TrustManagerFactory factory =
         TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
     factory.init(store);
-    return factory;
+    return Arrays.stream(factory.getTrustManagers())
+        .map(X509ExtendedTrustManager.class::cast)
+        .map(UnnamedAuthorities::new)
+        .toArray(TrustManager[]::new);
   }
 
   private static KeyStore emptyStore() throws IOException, GeneralSecurityException {

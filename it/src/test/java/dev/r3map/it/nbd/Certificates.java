@@ -19,8 +19,7 @@ record Certificates(Path folder) {
 
   private static void copy(Pki.Issued issued, Path folder, String side) throws Exception {
     Files.copy(issued.certificate(), folder.resolve(side + "-cert.pem"));
-    // GnuTLS cannot read the keys of the JDK, which leave the public part out. Nor would it show a
-    // certificate with an RSA key to a server that takes TLS 1.3 alone.
+    // GnuTLS cannot read the keys of the JDK, which leave the public part out.
     String whole = issued.key() + ".whole";
     String key = folder.resolve(side + "-key.pem").toString();
     Tool.text("openssl", "ec", "-in", issued.key().toString(), "-out", whole);
