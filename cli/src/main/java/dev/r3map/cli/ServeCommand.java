@@ -18,11 +18,16 @@ import dev.r3map.grpc.GrpcServer;
 import dev.r3map.nbd.NbdExport;
 import dev.r3map.nbd.NbdServer;
 import dev.r3map.spi.BackendOptions;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.net.URI;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
@@ -174,8 +179,14 @@ final class ServeCommand extends ConsoleCommand {
                 .withReadOnly(readOnly)
                 .withTlsOnly(tlsOnly.test(served.name())));
       }
-      try (NbdServer server = listener.applyTo(NbdServer.serve(exports)).start()) {
-        awaitEnd(console, stop, server.uri(), backends);
+      NbdServer.Builder builder = listener.applyTo(NbdServer.serve(exports));
+      Optional<SocketChannel> client = listener.client();
+      if (client.isPresent()) {
+        serveOne(console, stop, builder, client.get());
+      } else {
+        try (NbdServer server = builder.start()) {
+          awaitEnd(console, stop, server.uri(), backends);
+        }
       }
       for (Region region : regions) {
         new LastPush(console, region, false).run();
@@ -188,6 +199,32 @@ final class ServeCommand extends ConsoleCommand {
     }
     console.event(() -> JsonObject.event("stopped"));
     console.say("stopped");
+  }
+
+  /** Nothing but NBD goes to standard output, which may be the client's socket too. */
+  private static void serveOne(
+      Console console, StopSignal stop, NbdServer.Builder builder, SocketChannel client)
+      throws IOException {
+    PrintStream errors = lastingErrors();
+    console.moveTo(errors, errors);
+    stop.onFirst(() -> {
+      try {
+        client.close();
+      } catch (IOException e) {
+        console.error("cannot close the connection: " + e.getMessage());
+      }
+    });
+    builder.serveOne(client);
+  }
+
+  /** Closing a socket that was inherited takes the standard streams away from Java. */
+  private static PrintStream lastingErrors() {
+    try {
+      return new PrintStream(new FileOutputStream("/dev/fd/2"), true, StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      // It is a socket, which cannot be opened again.
+      return System.err;
+    }
   }
 
   private static void closeAll(List<AutoCloseable> all) throws Exception {

@@ -102,15 +102,12 @@ class LauncherIT {
 
   @Test
   void whatIsServedIsMountedAndReadAndCtrlCEndsBothWithZero() throws Exception {
-    Path served = folder.resolve("served");
-    byte[] content = new byte[1_234_567];
-    new Random(8).nextBytes(content);
-    Files.write(served, content);
+    Path served = randomFile();
     Path here = folder.resolve("here");
     String uri = "grpc+unix://" + folder.resolve("socket");
     try (Running serve = Running.start("ready", "serve", served.toString(), "--listen", uri);
         Running mount = Running.start("mounted", "mount", uri, here.toString())) {
-      assertThat(here).hasBinaryContent(content);
+      assertThat(here).hasSameBinaryContentAs(served);
       assertThat(mount.interrupt()).isZero();
       assertThat(here).doesNotExist();
       assertThat(serve.interrupt()).isZero();
@@ -170,6 +167,81 @@ class LauncherIT {
     assertThat(outcome.errors())
         .contains("r3map: no JDK of version 25 or newer found")
         .contains("JAVA_HOME", "/usr/lib/jvm", "Install one");
+  }
+
+  @Test
+  void aSocketThatListensAlreadyIsServedAsNbd() throws Exception {
+    Path served = randomFile();
+    Path copy = folder.resolve("copy");
+
+    Tool.text(
+        "nbdcopy", "--", "[", launcher.toString(), "serve", served.toString(), "]", copy + "");
+
+    assertThat(copy).hasSameBinaryContentAs(served);
+    assertThat(Tool.text("nbdinfo", "--list", "--", "[", launcher + "", "serve", served + "", "]"))
+        .contains("export=\"served\"");
+  }
+
+  @Test
+  void moreThanOneSocketThatListensIsAnError() throws Exception {
+    String handOver = "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$@\"";
+
+    Tool.Outcome outcome =
+        Tool.run("bash", "-c", handOver, "bash", launcher + "", "serve", randomFile() + "");
+
+    outcome.failedWith("2 sockets were handed over by LISTEN_FDS: one can be served");
+  }
+
+  @Test
+  void theClientAtStandardInputIsServedUntilItLeaves() throws Exception {
+    Path served = randomFile();
+    String client =
+        """
+        import socket, struct, subprocess, sys
+        ours, its = socket.socketpair()
+        server = subprocess.Popen(sys.argv[2:], stdin=its, stdout=its)
+        its.close()
+        ours.settimeout(30)
+        talk = ours.makefile('rwb')
+        assert talk.read(18)[:16] == b'NBDMAGICIHAVEOPT'
+        talk.write(struct.pack('>I8sII', 3, b'IHAVEOPT', 1, 0))
+        talk.flush()
+        size = struct.unpack('>Q', talk.read(10)[:8])[0]
+        talk.write(struct.pack('>IHHQQI', 0x25609513, 0, 0, 7, 0, size))
+        talk.flush()
+        assert talk.read(16) == struct.pack('>IIQ', 0x67446698, 0, 7)
+        open(sys.argv[1], 'wb').write(talk.read(size))
+        talk.write(struct.pack('>IHHQQI', 0x25609513, 0, 2, 8, 0, 0))
+        talk.flush()
+        assert talk.read() == b''
+        sys.exit(server.wait(30))
+        """;
+    Path copy = folder.resolve("copy");
+
+    Tool.text(
+        "python3",
+        "-c",
+        client,
+        copy.toString(),
+        launcher.toString(),
+        "serve",
+        "--stdio",
+        "--json",
+        served.toString());
+
+    assertThat(copy).hasSameBinaryContentAs(served);
+  }
+
+  @Test
+  void withoutAClientAtStandardInputItSaysSo() throws Exception {
+    Tool.run(launcher.toString(), "serve", "--stdio", randomFile().toString())
+        .failedWith("--stdio: standard input is not the socket of a client");
+  }
+
+  private Path randomFile() throws IOException {
+    byte[] content = new byte[1_234_567];
+    new Random(8).nextBytes(content);
+    return Files.write(folder.resolve("served"), content);
   }
 
   private static void executable(Path file, String script) throws IOException {

@@ -5,6 +5,7 @@ import dev.r3map.nbd.NbdServer;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -16,18 +17,29 @@ import picocli.CommandLine.Option;
 /** Where a server listens, and to whom it talks. */
 public final class ListenerOptions {
   private static final int GRPC_PORT = 1337;
+  private static final String DEFAULT = "grpc://127.0.0.1:" + GRPC_PORT;
 
   @Option(
       names = "--listen",
       paramLabel = "ADDRESS",
-      defaultValue = "grpc://127.0.0.1:1337",
       description = {
         "Where, and what is spoken: grpc://HOST:PORT (plaintext), grpcs://HOST:PORT (TLS),"
             + " grpc+unix:///SOCKET, nbd://HOST:PORT, nbds://HOST:PORT, nbd+unix:///SOCKET or"
             + " nbds+unix:///SOCKET.",
-        "Port 0 is any free one. Default: ${DEFAULT-VALUE}."
+        "Port 0 is any free one. Default: "
+            + DEFAULT
+            + ", or NBD on the socket that was handed"
+            + " over if somebody else listens, such as systemd."
       })
-  private String address = "grpc://127.0.0.1:1337";
+  private @Nullable String address;
+
+  @Option(
+      names = "--stdio",
+      description = {
+        "Speak NBD with one client, whose socket is standard input, until it leaves.",
+        "There, and on a socket that was handed over, TLS is required if it is offered."
+      })
+  private boolean stdio;
 
   @Option(
       names = "--token-file",
@@ -73,7 +85,20 @@ public final class ListenerOptions {
 
   /** Whether it is NBD that is spoken. */
   public boolean isNbd() {
-    return scheme(parse()).startsWith("nbd");
+    return isInherited() || scheme(parse()).startsWith("nbd");
+  }
+
+  /**
+   * The one client that is to be served, if there is nobody to wait for.
+   *
+   * @throws IllegalArgumentException if there is none where it should be
+   */
+  public Optional<SocketChannel> client() throws IOException {
+    return stdio ? Optional.of(InheritedSocket.client()) : Optional.empty();
+  }
+
+  private boolean isInherited() {
+    return stdio || InheritedSocket.isActivated();
   }
 
   /**
@@ -96,23 +121,20 @@ public final class ListenerOptions {
    *
    * @throws IllegalArgumentException if an option is malformed or does not fit another one
    */
-  public NbdServer.Builder applyTo(NbdServer.Builder server) {
+  public NbdServer.Builder applyTo(NbdServer.Builder server) throws IOException {
     if (tokenFile != null) {
       throw new IllegalArgumentException("NBD has no tokens: use --tls-client-ca");
     }
-    URI where = parse();
-    String scheme = scheme(where);
-    switch (scheme) {
-      case "nbd", "nbds" -> {
-        requirePlain(where);
-        server.listen(host(where), where.getPort() < 0 ? NbdServer.DEFAULT_PORT : where.getPort());
-      }
-      case "nbd+unix", "nbds+unix" -> server.listen(socket(where));
-      default -> throw unknownScheme();
+    boolean required = false;
+    if (isInherited()) {
+      inherit(server);
+    } else {
+      URI where = parse();
+      listen(server, where);
+      required = scheme(where).startsWith("nbds");
     }
-    boolean required = scheme.startsWith("nbds");
     if (certificate != null && key != null) {
-      server.tls(certificate, key).plaintextToo(!required);
+      server.tls(certificate, key).plaintextToo(!required && !isInherited());
     } else if (required || certificate != null || key != null) {
       throw new IllegalArgumentException("TLS needs --tls-cert and --tls-key");
     }
@@ -120,6 +142,26 @@ public final class ListenerOptions {
       server.clientCa(clientCa);
     }
     return server.insecure(insecure);
+  }
+
+  private void inherit(NbdServer.Builder server) throws IOException {
+    if (address != null) {
+      throw new IllegalArgumentException("there is a socket already: leave --listen out");
+    }
+    if (!stdio) {
+      server.listen(InheritedSocket.listening());
+    }
+  }
+
+  private void listen(NbdServer.Builder server, URI where) {
+    switch (scheme(where)) {
+      case "nbd", "nbds" -> {
+        requirePlain(where);
+        server.listen(host(where), where.getPort() < 0 ? NbdServer.DEFAULT_PORT : where.getPort());
+      }
+      case "nbd+unix", "nbds+unix" -> server.listen(socket(where));
+      default -> throw unknownScheme();
+    }
   }
 
   /**
@@ -155,7 +197,7 @@ public final class ListenerOptions {
 
   private URI parse() {
     try {
-      return new URI(address);
+      return new URI(address == null ? DEFAULT : address);
     } catch (URISyntaxException e) {
       throw new IllegalArgumentException("malformed address to listen on: " + e.getReason(), e);
     }
