@@ -209,9 +209,9 @@ final class ServeCommand extends ConsoleCommand {
     console.moveTo(errors, errors);
     stop.onFirst(() -> {
       try {
-        client.close();
+        client.shutdownInput();
       } catch (IOException e) {
-        console.error("cannot close the connection: " + e.getMessage());
+        console.error("cannot end the connection: " + e.getMessage());
       }
     });
     builder.serveOne(client);

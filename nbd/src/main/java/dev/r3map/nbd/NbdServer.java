@@ -17,8 +17,10 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -153,7 +155,7 @@ public final class NbdServer implements AutoCloseable {
 
   private void accept(SocketChannel socket) throws IOException {
     boolean wasFull = full;
-    full = connections.size() >= how.connections;
+    full = connections.size() >= how.connections && !endOldestHalfOpen();
     if (full) {
       if (!wasFull) {
         LOG.log(Level.WARNING, "{0} connections: more are refused", how.connections);
@@ -168,6 +170,19 @@ public final class NbdServer implements AutoCloseable {
       wire.close();
       throw e;
     }
+  }
+
+  /** Who has not said yet what it wants makes room for who may. */
+  private boolean endOldestHalfOpen() {
+    Optional<Connection> oldest =
+        connections.keySet().stream()
+            .filter(Connection::isHalfOpen)
+            .max(Comparator.comparing(Connection::age));
+    oldest.ifPresent(connection -> {
+      connections.remove(connection);
+      connection.cut();
+    });
+    return oldest.isPresent();
   }
 
   private void start(SocketWire wire, String peer) {
@@ -286,7 +301,10 @@ public final class NbdServer implements AutoCloseable {
       return this;
     }
 
-    /** How many clients there may be at a time, 256 by default; more are sent away. */
+    /**
+     * How many clients there may be at a time, 256 by default. More are sent away, unless one that
+     * has not ended its handshake can be.
+     */
     public Builder connections(int most) {
       this.connections = most;
       return this;
@@ -340,7 +358,7 @@ public final class NbdServer implements AutoCloseable {
 
     /**
      * Serves one client that is connected already, and nobody else, until it leaves. The socket
-     * becomes ours; whoever closes it ends this call.
+     * becomes ours; whoever shuts its input down ends this call.
      *
      * @throws IllegalArgumentException as {@link #start}
      * @throws IOException if a backend cannot be asked

@@ -476,4 +476,19 @@ class TransmissionTest {
       assertThat(refusal(first, CMD_FLUSH, 0, 0, 0)).isZero();
     }
   }
+
+  @Test
+  void whoHasNotSaidWhatItWantsMakesRoom() throws IOException {
+    server.close();
+    server = NbdServer.serve(memory).connections(2).start();
+    try (RawClient oldest = RawClient.greeted(server);
+        RawClient second = RawClient.greeted(server)) {
+      second.go("");
+      try (RawClient third = RawClient.ready(server)) {
+        assertThat(oldest.isEnded()).isTrue();
+        assertThat(refusal(second, CMD_FLUSH, 0, 0, 0)).isZero();
+        assertThat(refusal(third, CMD_FLUSH, 0, 0, 0)).isZero();
+      }
+    }
+  }
 }

@@ -15,6 +15,8 @@ public final class Connection implements Runnable {
   private final Service service;
   private final Duration patience;
   private final String peer;
+  private final long begun = System.nanoTime();
+  private volatile boolean halfOpen = true;
 
   /**
    * @param patience for the whole handshake
@@ -46,6 +48,15 @@ public final class Connection implements Runnable {
     }
   }
 
+  /** Whether the handshake goes on. */
+  public boolean isHalfOpen() {
+    return halfOpen;
+  }
+
+  public Duration age() {
+    return Duration.ofNanos(System.nanoTime() - begun);
+  }
+
   /** No more requests are taken; who waits for one, waits no longer. */
   public void stop() {
     try {
@@ -69,6 +80,7 @@ public final class Connection implements Runnable {
     try {
       return negotiation.run();
     } finally {
+      halfOpen = false;
       guard.interrupt();
     }
   }
