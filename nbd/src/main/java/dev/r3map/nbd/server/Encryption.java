@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +18,14 @@ import org.jspecify.annotations.Nullable;
  * @param required whether clients get nothing in plaintext
  */
 public record Encryption(SSLContext context, boolean clientCertificates, boolean required) {
+
+  /**
+   * All of TLS 1.3 that the JDK has (RFC 8446, B.4), the one first that takes both sides the least
+   * time.
+   */
+  private static final String[] CIPHER_SUITES = {
+    "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
+  };
 
   /**
    * With these PEM files.
@@ -34,8 +43,12 @@ public record Encryption(SSLContext context, boolean clientCertificates, boolean
   Wire over(Wire plain) throws IOException {
     SSLEngine engine = context.createSSLEngine();
     engine.setUseClientMode(false);
-    engine.setNeedClientAuth(clientCertificates);
-    engine.setEnabledProtocols(new String[] {TlsFiles.PROTOCOL});
+    SSLParameters parameters = engine.getSSLParameters();
+    parameters.setProtocols(new String[] {TlsFiles.PROTOCOL});
+    parameters.setCipherSuites(CIPHER_SUITES);
+    parameters.setUseCipherSuitesOrder(true);
+    parameters.setNeedClientAuth(clientCertificates);
+    engine.setSSLParameters(parameters);
     TlsWire wire = new TlsWire(plain, engine);
     wire.handshake();
     return wire;
