@@ -217,6 +217,7 @@ public final class NbdServer implements AutoCloseable {
     private @Nullable Path clientCa;
     private boolean plaintextToo;
     private boolean insecure;
+    private boolean listing = true;
     private Duration handshake = Duration.ofSeconds(10);
     private Duration stall = Duration.ofSeconds(30);
     private Duration grace = Duration.ofSeconds(2);
@@ -276,6 +277,12 @@ public final class NbdServer implements AutoCloseable {
     /** Plaintext is meant also where others can listen. */
     public Builder insecure(boolean value) {
       this.insecure = value;
+      return this;
+    }
+
+    /** Whether clients may ask for the names of the exports; they may by default. */
+    public Builder listing(boolean value) {
+      this.listing = value;
       return this;
     }
 
@@ -378,6 +385,7 @@ public final class NbdServer implements AutoCloseable {
       return new Service(
           changing == null ? new Exports(exports) : new Exports(changing),
           encryption,
+          listing,
           memory,
           stall);
     }

@@ -37,7 +37,7 @@ record FuzzSetup(int headers, boolean allocation, boolean readOnly, boolean slow
   Service serve(MemoryBackend memory, long seed) throws IOException {
     Backend backend = slow ? new Slow(memory, faults, seed) : memory;
     NbdExport export = NbdExport.of("", backend).withReadOnly(readOnly);
-    return new Service(new Exports(List.of(export)), null, 1 << 20, Duration.ofSeconds(30));
+    return new Service(new Exports(List.of(export)), null, true, 1 << 20, Duration.ofSeconds(30));
   }
 
   Terms terms() {

@@ -97,6 +97,13 @@ final class FuzzedReply {
         assertThat(Short.toUnsignedInt(payload.getShort())).isEqualTo(payload.remaining());
         assertThat(StandardCharsets.UTF_8.newDecoder().decode(payload).toString()).isNotEmpty();
       }
+      case REPLY_ERROR_OFFSET -> {
+        error = payload.getInt();
+        assertThat(error).isIn(ERRORS);
+        int length = Short.toUnsignedInt(payload.getShort());
+        assertThat(payload.remaining()).isEqualTo(length + Long.BYTES);
+        begin(payload.getLong(payload.position() + length), 1);
+      }
       default -> throw new AssertionError("a chunk of type " + type);
     }
   }

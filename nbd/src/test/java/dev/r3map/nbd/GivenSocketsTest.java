@@ -91,7 +91,7 @@ class GivenSocketsTest {
   }
 
   @Test
-  void whoClosesAConnectedOneEndsItsService() throws Exception {
+  void whoShutsTheInputOfAConnectedOneDownEndsItsService() throws Exception {
     CompletableFuture<SocketChannel> accepted = new CompletableFuture<>();
     Thread server =
         Thread.ofVirtual()
@@ -106,7 +106,7 @@ class GivenSocketsTest {
             });
     try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port())) {
       choose(client);
-      accepted.get(10, TimeUnit.SECONDS).close();
+      accepted.get(10, TimeUnit.SECONDS).shutdownInput();
       assertThat(server.join(Duration.ofSeconds(10))).isTrue();
     }
   }

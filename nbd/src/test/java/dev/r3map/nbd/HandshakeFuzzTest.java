@@ -71,6 +71,7 @@ class HandshakeFuzzTest {
                     NbdExport.of("disk", memory).withDescription("the first"),
                     NbdExport.of("still", memory).withReadOnly(true))),
             null,
+            true,
             1 << 20,
             Duration.ofSeconds(30));
     warnings = new Warnings();

@@ -238,4 +238,15 @@ class NegotiationTest {
       assertThat(other.isEnded()).isTrue();
     }
   }
+
+  @Test
+  void whatIsNotListedHasToBeKnown() throws IOException {
+    server.close();
+    server = NbdServer.serve(List.of(NbdExport.of("disk", memory))).listing(false).start();
+    try (RawClient client = RawClient.greeted(server)) {
+      client.ask(OPT_LIST);
+      assertThat(client.reply().type()).isEqualTo(REP_ERR_POLICY);
+      client.go("disk");
+    }
+  }
 }

@@ -491,4 +491,18 @@ class TransmissionTest {
       }
     }
   }
+
+  @Test
+  void aReadThatFailsInMemorySaysWhere() throws IOException {
+    try (RawClient client = RawClient.ready(server, OPT_STRUCTURED_REPLY)) {
+      memory.close();
+      client.request(CMD_READ, 0, 1, 8192, 1 << 20);
+      RawClient.Chunk refusal = client.chunk();
+      assertThat(refusal.type()).isEqualTo(REPLY_ERROR_OFFSET);
+      assertThat(refusal.flags()).isEqualTo(REPLY_FLAG_DONE);
+      assertThat(refusal.error()).isEqualTo(EIO);
+      assertThat(refusal.buffer().getLong(refusal.data().length - 8)).isEqualTo(8192);
+      assertThat(refusal(client, CMD_FLUSH, 0, 0, 0)).isEqualTo(EIO);
+    }
+  }
 }

@@ -79,6 +79,11 @@ public final class ListenerOptions {
   private @Nullable Path clientCa;
 
   @Option(
+      names = "--no-list",
+      description = "Do not tell NBD clients the names of the exports: they have to know them.")
+  private boolean unlisted;
+
+  @Option(
       names = "--insecure",
       description = "Offer plaintext (grpc://, nbd://) also beyond this host.")
   private boolean insecure;
@@ -141,7 +146,7 @@ public final class ListenerOptions {
     if (clientCa != null) {
       server.clientCa(clientCa);
     }
-    return server.insecure(insecure);
+    return server.listing(!unlisted).insecure(insecure);
   }
 
   private void inherit(NbdServer.Builder server) throws IOException {

@@ -53,7 +53,8 @@ final class Immediate {
         if (done > 0 && !chunks) {
           throw new IOException("a read failed of which a part was sent", e);
         }
-        fail(request, e);
+        ByteBuffer error = output.reserve(ReplyEncoder.ERROR);
+        encoder.errorAt(error, request, Failures.error(e), Failures.message(e), offset);
         return;
       }
       out.clear().position(data + piece);
@@ -89,17 +90,10 @@ final class Immediate {
       at = to;
     }
     if (failure != null) {
-      fail(request, failure);
+      ByteBuffer error = output.reserve(ReplyEncoder.ERROR);
+      encoder.error(error, request, Failures.error(failure), Failures.message(failure));
     } else {
       encoder.done(output.reserve(ReplyEncoder.CHUNK), request);
     }
-  }
-
-  private void fail(Request request, Throwable failure) throws IOException {
-    encoder.error(
-        output.reserve(ReplyEncoder.ERROR),
-        request,
-        Failures.error(failure),
-        Failures.message(failure));
   }
 }

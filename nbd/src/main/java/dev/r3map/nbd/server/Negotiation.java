@@ -248,6 +248,9 @@ final class Negotiation {
 
   private void list(OptionData data, OptionReplies replies) throws IOException, Refused {
     data.end();
+    if (!service.isListing()) {
+      throw new Refused(REP_ERR_POLICY, "this server does not tell what it exports");
+    }
     List<NbdExport> all;
     try {
       all = exports.visible(encrypted);

@@ -4,6 +4,7 @@ import static dev.r3map.nbd.protocol.Transmission.EXTENDED_REPLY_MAGIC;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_BLOCK_STATUS;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_BLOCK_STATUS_EXT;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_ERROR;
+import static dev.r3map.nbd.protocol.Transmission.REPLY_ERROR_OFFSET;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_FLAG_DONE;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_NONE;
 import static dev.r3map.nbd.protocol.Transmission.REPLY_OFFSET_DATA;
@@ -51,6 +52,19 @@ final class ReplyEncoder {
     int length = text.remaining();
     chunk(out, request, REPLY_FLAG_DONE, REPLY_ERROR, Integer.BYTES + Short.BYTES + length);
     out.putInt(error).putShort((short) length).put(text);
+  }
+
+  /** The same, where it is known which byte is the first that could not be had. */
+  void errorAt(ByteBuffer out, Request request, int error, String message, long offset) {
+    if (!structured) {
+      simple(out, request, error);
+      return;
+    }
+    ByteBuffer text = Text.encode(message, MAX_TEXT);
+    int length = text.remaining();
+    int all = Integer.BYTES + Short.BYTES + length + Long.BYTES;
+    chunk(out, request, REPLY_FLAG_DONE, REPLY_ERROR_OFFSET, all);
+    out.putInt(error).putShort((short) length).put(text).putLong(offset);
   }
 
   /** What comes before bytes that were read. */

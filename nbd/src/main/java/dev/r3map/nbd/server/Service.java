@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 public final class Service {
   private final Exports exports;
   private final @Nullable Encryption encryption;
+  private final boolean listing;
   private final Buffers buffers;
   private final Duration patience;
   private final Set<Share> shares = ConcurrentHashMap.newKeySet();
@@ -18,12 +19,19 @@ public final class Service {
 
   /**
    * @param encryption null if there is only plaintext
+   * @param listing whether clients may ask what there is
    * @param memory bytes of payload that all connections together may hold
    * @param patience for clients that keep some of it while others wait in vain
    */
-  public Service(Exports exports, @Nullable Encryption encryption, long memory, Duration patience) {
+  public Service(
+      Exports exports,
+      @Nullable Encryption encryption,
+      boolean listing,
+      long memory,
+      Duration patience) {
     this.exports = exports;
     this.encryption = encryption;
+    this.listing = listing;
     this.patience = patience;
     this.buffers = new Buffers(memory);
   }
@@ -34,6 +42,10 @@ public final class Service {
 
   @Nullable Encryption encryption() {
     return encryption;
+  }
+
+  boolean isListing() {
+    return listing;
   }
 
   Buffers buffers() {
