@@ -1,6 +1,7 @@
 package dev.r3map.nbd;
 
 import dev.r3map.backend.Backend;
+import dev.r3map.nbd.server.Clients;
 import dev.r3map.nbd.server.Connection;
 import dev.r3map.nbd.server.Encryption;
 import dev.r3map.nbd.server.Exports;
@@ -17,11 +18,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,8 +35,8 @@ public final class NbdServer implements AutoCloseable {
 
   private static final Logger LOG = System.getLogger(NbdServer.class.getName());
 
-  /** How long what was told to end may take to do so. */
-  private static final Duration CUT_OFF = Duration.ofSeconds(2);
+  /** How long the last client may take to be taken. */
+  private static final Duration ACCEPT_END = Duration.ofSeconds(2);
 
   /** After a failure to accept that may pass, such as too many open files. */
   private static final Duration ACCEPT_PAUSE = Duration.ofMillis(100);
@@ -49,15 +46,13 @@ public final class NbdServer implements AutoCloseable {
   private final Door door;
   private final ServerSocketChannel listener;
   private final URI uri;
-  private final Map<Connection, Thread> connections = new ConcurrentHashMap<>();
+  private final Clients clients;
   private final Thread acceptor;
-
-  /** Whether the one who came last was sent away. Of the acceptor alone. */
-  private boolean full;
 
   private NbdServer(Builder how, Service service, ServerSocketChannel listener) throws IOException {
     this.how = how;
     this.service = service;
+    this.clients = new Clients(service, how.handshake, how.connections);
     this.listener = listener;
     this.door = how.door;
     this.uri = door.uri(how.requiresTls() ? "nbds" : "nbd", listener);
@@ -100,42 +95,21 @@ public final class NbdServer implements AutoCloseable {
   public void close() throws IOException {
     service.stop();
     listener.close();
-    boolean interrupted = false;
     try {
-      acceptor.join(CUT_OFF);
-      for (Connection connection : connections.keySet()) {
-        connection.stop();
-      }
-      awaitEnd(how.grace);
-      for (Connection connection : connections.keySet()) {
-        connection.cut();
-      }
-      service.workers().forEach(Thread::interrupt);
-      awaitEnd(CUT_OFF);
+      acceptor.join(ACCEPT_END);
+      clients.end(how.grace);
     } catch (InterruptedException e) {
-      interrupted = true;
-      for (Connection connection : connections.keySet()) {
-        connection.cut();
-      }
+      clients.end();
+      Thread.currentThread().interrupt();
     } finally {
       door.close(listener);
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
-  }
-
-  private void awaitEnd(Duration patience) throws InterruptedException {
-    long deadline = System.nanoTime() + patience.toNanos();
-    for (Thread thread : List.copyOf(connections.values())) {
-      thread.join(Duration.ofNanos(Math.max(deadline - System.nanoTime(), 1)));
     }
   }
 
   private void acceptAll() {
     while (listener.isOpen()) {
       try {
-        accept(listener.accept());
+        clients.take(listener.accept());
       } catch (ClosedChannelException e) {
         return;
       } catch (IOException | RuntimeException | OutOfMemoryError e) {
@@ -150,60 +124,6 @@ public final class NbdServer implements AutoCloseable {
       Thread.sleep(ACCEPT_PAUSE);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    }
-  }
-
-  private void accept(SocketChannel socket) throws IOException {
-    boolean wasFull = full;
-    full = connections.size() >= how.connections && !endOldestHalfOpen();
-    if (full) {
-      if (!wasFull) {
-        LOG.log(Level.WARNING, "{0} connections: more are refused", how.connections);
-      }
-      socket.close();
-      return;
-    }
-    SocketWire wire = new SocketWire(socket);
-    try {
-      start(wire, String.valueOf(socket.getRemoteAddress()));
-    } catch (IOException | RuntimeException | Error e) {
-      wire.close();
-      throw e;
-    }
-  }
-
-  /** Who has not said yet what it wants makes room for who may. */
-  private boolean endOldestHalfOpen() {
-    Optional<Connection> oldest =
-        connections.keySet().stream()
-            .filter(Connection::isHalfOpen)
-            .max(Comparator.comparing(Connection::age));
-    oldest.ifPresent(connection -> {
-      connections.remove(connection);
-      connection.cut();
-    });
-    return oldest.isPresent();
-  }
-
-  private void start(SocketWire wire, String peer) {
-    Connection connection = new Connection(wire, service, how.handshake, peer);
-    Thread thread =
-        Thread.ofPlatform()
-            .daemon()
-            .name("r3map-nbd " + peer)
-            .unstarted(() -> {
-              try {
-                connection.run();
-              } finally {
-                connections.remove(connection);
-              }
-            });
-    connections.put(connection, thread);
-    try {
-      thread.start();
-    } catch (OutOfMemoryError e) {
-      connections.remove(connection);
-      throw e;
     }
   }
 
