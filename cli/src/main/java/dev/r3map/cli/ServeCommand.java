@@ -113,6 +113,10 @@ final class ServeCommand extends ConsoleCommand {
     if (create != null) {
       options = options.withCreate(create);
     }
+    Optional<String> token = listener.resourceToken();
+    if (token.isPresent()) {
+      options = options.withToken(token.get());
+    }
     if (managed && !listener.isNbd()) {
       throw new IllegalArgumentException("--managed needs --listen nbd://HOST:PORT");
     }

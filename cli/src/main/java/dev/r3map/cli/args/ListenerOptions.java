@@ -46,7 +46,8 @@ public final class ListenerOptions {
       paramLabel = "FILE",
       description = {
         "Holds the bearer token that clients must have.",
-        "Without it, the variable R3MAP_TOKEN is used; without both, none is asked for."
+        "Without it, the variable R3MAP_TOKEN is used; without both, none is asked for.",
+        "NBD has no tokens: there the variable is for what is served, if that is behind gRPC."
       })
   private @Nullable Path tokenFile;
 
@@ -87,6 +88,11 @@ public final class ListenerOptions {
       names = "--insecure",
       description = "Offer plaintext (grpc://, nbd://) also beyond this host.")
   private boolean insecure;
+
+  /** The token for what is served, which nobody who is served needs one for. */
+  public Optional<String> resourceToken() throws IOException {
+    return isNbd() ? Tokens.from(null) : Optional.empty();
+  }
 
   /** Whether it is NBD that is spoken. */
   public boolean isNbd() {
