@@ -492,7 +492,8 @@ final class ChunkStore implements LocalView {
     return bytes(dirty);
   }
 
-  private long bytes(BlockSet set) {
+  /** How many bytes the blocks of a set have. */
+  long bytes(BlockSet set) {
     long last = chunks.blocks() - 1;
     return chunks.bytes(set.cardinality(), last >= 0 && set.get(last));
   }

@@ -382,7 +382,7 @@ public final class ManagedRegion extends OpenRegion {
     try {
       options.onAfterSync.accept(pusher.sync());
     } catch (IOException e) {
-      long left = store.dirtyBytes();
+      long left = pusher.owedBytes();
       String fate =
           options.cache != null
               ? "kept in %s: mount the resource again with this cache to push them"

@@ -474,6 +474,26 @@ final class Pusher implements AutoCloseable {
         turns.containsKey(chunk) || unsynced.containsKey(chunk) || returned.get() != failures;
   }
 
+  /** Bytes that the remote may not have: dirty, on their way to it, or not covered by a sync. */
+  long owedBytes() {
+    BlockSet owed = store.dirty().copy();
+    for (Push push : turns.values()) {
+      BlockSet.Bits bits = push.taken;
+      if (bits != null) {
+        owed.setAll(bits);
+      }
+    }
+    for (Long chunk : unsynced.keySet()) {
+      unsynced.computeIfPresent(
+          chunk,
+          (c, all) -> {
+            all.forEach(owed::setAll);
+            return all;
+          });
+    }
+    return store.bytes(owed);
+  }
+
   /** Ends the background pushing; calls of {@link #sync} in flight stop trying again. */
   @Override
   public void close() {
