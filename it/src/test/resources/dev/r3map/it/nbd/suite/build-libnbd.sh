@@ -18,7 +18,6 @@ fail() {
 find_mirror() {
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
     sed -n 's/^Debian Debian main //p' | head -n 1)
-  [[ -n $mirror ]] || fail "apt knows no mirror of Debian: run apt-get update"
 }
 
 fetch() {
@@ -56,6 +55,12 @@ build() {
 rm -rf "$folder"
 mkdir -p "$folder"
 find_mirror
+if [[ -z $mirror && $EUID -eq 0 ]]; then
+  # It knows that only of what it has been told of since it was installed.
+  apt-get -q update
+  find_mirror
+fi
+[[ -n $mirror ]] || fail "apt knows no mirror of Debian: run apt-get update"
 fetch
 exec 4>&2
 trap '(($? == 0)) || tail -n 40 "$folder/log" >&4' EXIT
