@@ -17,7 +17,7 @@ public interface FrontendRegion extends Region {
    */
   void localRuns(long offset, long length, LocalView.RunVisitor visitor);
 
-  /** Splits a range into runs of bytes that the remote does not have yet, and others, in order. */
+  /** Splits a range into runs of bytes that wait to be pushed, and others, in order. */
   void dirtyRuns(long offset, long length, LocalView.RunVisitor visitor);
 
   /** Waits until a range is local; does nothing for a direct mount. */
