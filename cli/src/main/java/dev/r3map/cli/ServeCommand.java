@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -162,7 +163,9 @@ final class ServeCommand extends ConsoleCommand {
     if (!rtt.isZero()) {
       throw new IllegalArgumentException("--rtt is for gRPC");
     }
-    Predicate<String> tlsOnly = listener.tlsOnly(resources.stream().map(Served::name).toList());
+    List<String> names = resources.stream().map(Served::name).toList();
+    Predicate<String> tlsOnly = listener.tlsOnly(names);
+    UnaryOperator<String> descriptions = listener.descriptions(names);
     List<Backend> backends = new ArrayList<>();
     List<Region> regions = new ArrayList<>();
     try {
@@ -179,7 +182,7 @@ final class ServeCommand extends ConsoleCommand {
         }
         exports.add(
             export
-                .withDescription(served.resource().toString())
+                .withDescription(descriptions.apply(served.name()))
                 .withReadOnly(readOnly)
                 .withTlsOnly(tlsOnly.test(served.name())));
       }

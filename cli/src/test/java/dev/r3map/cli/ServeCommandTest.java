@@ -99,6 +99,7 @@ class ServeCommandTest {
         "FILE --listen nbd://127.0.0.1:0 --tls-cert x; --tls-key",
         "FILE --listen nbds://127.0.0.1:0; TLS needs --tls-cert",
         "FILE --listen nbd://127.0.0.1:0 --tls-only x; there is no such export",
+        "FILE --listen nbd://127.0.0.1:0 --description x=y; there is no such export",
         "FILE --listen nbd://127.0.0.1:0 --token-file x; NBD has no tokens",
         "FILE --managed; --managed needs --listen nbd://",
         "FILE --cache x --listen nbd://127.0.0.1:0; need --managed",

@@ -9,8 +9,10 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -80,6 +82,12 @@ public final class ListenerOptions {
   private @Nullable Path clientCa;
 
   @Option(
+      names = "--description",
+      paramLabel = "NAME=TEXT",
+      description = "What NBD clients are told of an export, for people. Repeatable.")
+  private Map<String, String> descriptions = Map.of();
+
+  @Option(
       names = "--no-list",
       description = "Do not tell NBD clients the names of the exports: they have to know them.")
   private boolean unlisted;
@@ -118,13 +126,25 @@ public final class ListenerOptions {
    * @throws IllegalArgumentException if one is that is not there
    */
   public Predicate<String> tlsOnly(List<String> exports) {
-    for (String name : tlsOnly) {
-      if (!exports.contains(name)) {
-        throw new IllegalArgumentException(
-            "--tls-only %s: there is no such export, but %s".formatted(name, exports));
-      }
-    }
+    tlsOnly.forEach(name -> requireExport("--tls-only", name, exports));
     return tlsOnly::contains;
+  }
+
+  /**
+   * What clients are told of an export; nothing by default.
+   *
+   * @throws IllegalArgumentException if one is described that is not there
+   */
+  public UnaryOperator<String> descriptions(List<String> exports) {
+    descriptions.keySet().forEach(name -> requireExport("--description", name, exports));
+    return name -> descriptions.getOrDefault(name, "");
+  }
+
+  private static void requireExport(String option, String name, List<String> exports) {
+    if (!exports.contains(name)) {
+      throw new IllegalArgumentException(
+          "%s %s: there is no such export, but %s".formatted(option, name, exports));
+    }
   }
 
   /**
