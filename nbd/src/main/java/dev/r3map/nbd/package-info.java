@@ -1,4 +1,6 @@
-/** Network block devices: serves backends to any NBD client. */
+/**
+ * Network block devices: serves backends and regions to any NBD client, and reaches any NBD server.
+ */
 @NullMarked
 package dev.r3map.nbd;
 

@@ -65,11 +65,14 @@ public final class SocketWire implements Wire {
       return count;
     }
     if (watch.begin()) {
-      do {
-        Thread.onSpinWait();
-        count = socket.read(dst);
-      } while (count == 0 && watch.goesOn());
-      watch.end(count != 0);
+      try {
+        do {
+          Thread.onSpinWait();
+          count = socket.read(dst);
+        } while (count == 0 && watch.goesOn());
+      } finally {
+        watch.end(count != 0);
+      }
     }
     long asleep = System.nanoTime();
     while (count == 0) {

@@ -1,4 +1,4 @@
-/** Connections as streams of bytes: plain, and later encrypted. */
+/** Connections as streams of bytes: plain or encrypted. */
 @NullMarked
 package dev.r3map.nbd.wire;
 
