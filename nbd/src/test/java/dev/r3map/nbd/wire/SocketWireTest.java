@@ -29,10 +29,6 @@ class SocketWireTest {
   void connect() throws IOException {
     listener = ServerSocketChannel.open();
     listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-    reconnect();
-  }
-
-  private void reconnect() throws IOException {
     socket = SocketChannel.open(listener.getLocalAddress());
     peer = listener.accept();
     wire = new SocketWire(socket);
@@ -83,26 +79,5 @@ class SocketWireTest {
     reading(read).interrupt();
     peer.write(ByteBuffer.wrap(new byte[1]));
     assertThat(read.get(10, TimeUnit.SECONDS)).isEqualTo(1);
-  }
-
-  @Test
-  void whoLosesItsPeerWhileItLooksForMoreLetsOthersLook() throws Exception {
-    for (int i = 0; i < 100; i++) {
-      FutureTask<Integer> read = new FutureTask<>(() -> wire.read(ByteBuffer.allocateDirect(1)));
-      Thread.ofPlatform().daemon().start(read);
-      // A reset, which fails the read wherever it is.
-      peer.setOption(StandardSocketOptions.SO_LINGER, 0);
-      peer.close();
-      assertThatThrownBy(() -> read.get(10, TimeUnit.SECONDS))
-          .hasCauseInstanceOf(IOException.class);
-      wire.close();
-      reconnect();
-    }
-    Watch watch = new Watch();
-    boolean looks = watch.begin();
-    assertThat(looks).isEqualTo(Runtime.getRuntime().availableProcessors() > 1);
-    if (looks) {
-      watch.end(false);
-    }
   }
 }
